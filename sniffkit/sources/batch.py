@@ -1,0 +1,62 @@
+"""A batch: many packets in one buffer, with one array entry a packet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+GUARD = 256
+"""Zero octets that every batch keeps after its last packet.
+
+A header window gathered anywhere inside a packet then never leaves the buffer, so that gathering needs no bounds.
+"""
+
+NO_TIME = -(2**63)
+"""``time_ns`` of a packet without a time stamp (a pcapng Simple Packet Block)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """What a capture says of one of its interfaces."""
+
+    link_type: int
+    snap_length: int = 0
+    name: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some packets of a capture, in capture order.
+
+    octets:    uint8 (size,) the packets' octets, at ``offset``; what stands between packets has no meaning;
+               at least GUARD octets follow the last packet
+    offset:    int64 (n,) where each packet begins in ``octets``
+    captured:  int64 (n,) how many of its octets were captured
+    length:    int64 (n,) how long it was on the wire
+    time_ns:   int64 (n,) nanoseconds since 1970-01-01 UTC, or NO_TIME
+    link_type: int32 (n,) LINKTYPE number (https://www.tcpdump.org/linktypes.html)
+    interface: int32 (n,) number of the interface it was captured on, as tshark counts them
+    first:     number of the first packet, counted from 1 over the whole capture
+    """
+
+    octets: NDArray[np.uint8]
+    offset: NDArray[np.int64]
+    captured: NDArray[np.int64]
+    length: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
+    link_type: NDArray[np.int32]
+    interface: NDArray[np.int32]
+    first: int = 1
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def packet(self, row: int) -> bytes:
+        """Return the captured octets of the packet at ``row``."""
+        start = int(self.offset[row])
+        return self.octets[start : start + int(self.captured[row])].tobytes()
