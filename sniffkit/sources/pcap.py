@@ -1,0 +1,175 @@
+"""Reads classic pcap files: a file header of 24 octets, then a header of 16 octets before each packet.
+
+Format: draft-ietf-opsawg-pcap. The magic number tells the byte order and whether the fraction of a second counts
+micro- or nanoseconds. Alexey Kuznetsov's modified format (magic 0xa1b2cd34) has 8 more octets (interface index,
+protocol, packet type) in each packet's header.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sniffkit.errors import NotACapture
+from sniffkit.sources.batch import Batch, Interface
+from sniffkit.sources.octets import Octets
+from sniffkit.sources.source import BATCH_PACKETS, Source
+from sniffkit.sources.window import Window
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FILE_HEADER = 24
+MAGICS = {  # magic -> (nanoseconds in one unit of the fraction, octets of a packet's header)
+    0xA1B2C3D4: (1000, 16),
+    0xA1B23C4D: (1, 16),
+    0xA1B2CD34: (1000, 24),
+}
+MAX_CAPTURED = 262_144
+"""The longest packet believed, in octets: tcpdump's and tshark's own limit. More is damage."""
+
+MAX_LENGTH = 2**31 - 1
+"""A longer length on the wire is told as this one, as tshark does."""
+
+LINK_TYPE = 0xFFFF
+"""The link type's part of its field; above stand the length of the frame check sequence and reserved bits."""
+
+
+def byte_order(prefix: bytes) -> str:
+    """Return "<" or ">" for the first octets of a pcap file, "" for those of any other file."""
+    for order in "<>":
+        if len(prefix) >= 4 and struct.unpack_from(order + "I", prefix)[0] in MAGICS:
+            return order
+    return ""
+
+
+class PcapSource(Source):
+    """A classic pcap file."""
+
+    def __init__(self, name: str, stream: Octets, prefix: bytes, batch_octets: int) -> None:
+        super().__init__(name, "pcap")
+        if len(prefix) < FILE_HEADER:
+            raise NotACapture("capture.short", file=name, octets=len(prefix), needed=FILE_HEADER)
+        self.order = byte_order(prefix)
+        magic, major, minor, _, _, snap_length, network = struct.unpack_from(self.order + "IHHIIII", prefix)
+        if major != 2:
+            raise NotACapture("pcap.version", file=name, version=f"{major}.{minor}")
+        self.tick, self.header = MAGICS[magic]
+        self.interfaces.append(Interface(network & LINK_TYPE, snap_length))
+        self.interface_ids = False
+        self._stream = stream
+        self._window = Window(stream, prefix, max(batch_octets, FILE_HEADER))
+        fields = ["seconds", "fraction", "captured", "length"]
+        self._record = np.dtype([(field, self.order + "u4") for field in fields])
+
+    @property
+    def octets_read(self) -> int:
+        """Octets of the file read so far, compressed ones where it is compressed."""
+        return self._stream.octets_read
+
+    @property
+    def octets_total(self) -> int | None:
+        """Octets of the file."""
+        return self._stream.total
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the packets; what is damaged is noted in ``damage``."""
+        window = self._window
+        window.advance(FILE_HEADER)
+        need = 0
+        sane = True
+        while sane and not (window.ended and not need):
+            window.read()
+            starts, used = self._packet_starts()
+            records = np.ndarray((len(window.buffer) - 15,), self._record, window.buffer, 0, (1,))[starts]
+            captured = records["captured"].astype(np.int64)
+            if len(captured) and captured.max() > MAX_CAPTURED:
+                kept = int(np.argmax(captured > MAX_CAPTURED))
+                used = int(starts[kept])
+                starts, records, captured = starts[:kept], records[:kept], captured[:kept]
+            sane, need = self._why_stopped(used, self.packets + len(starts) + 1)
+            octets = window.advance(used, need)
+            yield from self._cut(octets, starts, records, captured)
+
+    def _packet_starts(self) -> tuple[NDArray[np.int64], int]:
+        """Return where in the window headers of whole packets begin, int64 (n,), and what follows the last."""
+        window = self._window
+        view = memoryview(window.buffer)
+        header = self.header
+        filled = window.filled
+        last = filled - header
+        unpack = struct.Struct(self.order + "I").unpack_from
+        starts: list[int] = []
+        append = starts.append
+        position = 0
+        while position <= last:
+            following = position + header + unpack(view, position + 8)[0]
+            if following > filled:
+                break
+            append(position)
+            position = following
+        return np.array(starts, np.int64), position
+
+    def _why_stopped(self, position: int, packet: int) -> tuple[bool, int]:
+        """Look at the packet at ``position`` of the window, which is not wholly there or not sane.
+
+        Return whether reading can go on, and how many octets the packet needs (0: it has not begun).
+        """
+        window = self._window
+        present = window.filled - position
+        if not present:
+            return True, 0
+        octet = window.start + position
+        captured = 0
+        if present >= self.header:
+            (captured,) = struct.unpack_from(self.order + "I", window.buffer, position + 8)
+            if captured > MAX_CAPTURED:
+                too_long = {"captured": captured, "limit": MAX_CAPTURED}
+                self.note_damage("pcap.captured-too-long", packet=packet, octet=octet, **too_long)
+                return False, 0
+        if window.ended and self._stream.failure is None:
+            if present < self.header:
+                self.note_damage(
+                    "pcap.header-cut", packet=packet, octet=octet, present=present, needed=self.header
+                )
+            else:
+                present -= self.header
+                self.note_damage(
+                    "pcap.packet-cut", packet=packet, octet=octet, present=present, captured=captured
+                )
+        return not window.ended, self.header + captured
+
+    def _cut(
+        self,
+        octets: NDArray[np.uint8],
+        starts: NDArray[np.int64],
+        records: NDArray[np.void],
+        captured: NDArray[np.int64],
+    ) -> Iterator[Batch]:
+        """Make batches of no more than BATCH_PACKETS packets of what one buffer holds."""
+        time_ns = records["seconds"].astype(np.int64) * 1_000_000_000
+        time_ns += records["fraction"].astype(np.int64) * self.tick
+        length = np.minimum(records["length"], MAX_LENGTH).astype(np.int64)
+        offset = starts + self.header
+        for low in range(0, len(starts), BATCH_PACKETS):
+            rows = slice(low, low + BATCH_PACKETS)
+            count = len(starts[rows])
+            batch = Batch(
+                octets,
+                offset[rows],
+                captured[rows],
+                length[rows],
+                time_ns[rows],
+                np.full(count, self.interfaces[0].link_type, np.int32),
+                np.zeros(count, np.int32),
+                self.packets + 1,
+            )
+            self.packets += count
+            yield batch

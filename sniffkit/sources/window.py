@@ -1,0 +1,69 @@
+"""A window: the stretch of a capture that stands in memory, moved forward from batch to batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sniffkit.sources.batch import GUARD
+from sniffkit.sources.octets import Octets, fill
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Window:
+    """Some octets of a stream in a buffer of their own.
+
+    buffer: uint8 (size + GUARD,)
+    filled: how many octets of the stream stand in it
+    start:  where in the (decompressed) file its first octet stands
+    ended:  whether the stream has no octets after these
+    """
+
+    def __init__(self, stream: Octets, prefix: bytes, size: int) -> None:
+        self._stream = stream
+        self._size = size
+        self.start = 0
+        self.filled = len(prefix)
+        self.ended = False
+        self.buffer = self._new_buffer(size, len(prefix))
+        self.buffer[: len(prefix)] = np.frombuffer(prefix, np.uint8)
+
+    def _new_buffer(self, size: int, least: int) -> NDArray[np.uint8]:
+        return np.empty(max(size, least) + GUARD, np.uint8)
+
+    def read(self) -> None:
+        """Read on behind what is there, until the buffer is full, the stream ends or a pipe pauses."""
+        room = len(self.buffer) - GUARD
+        if self.filled < room and not self.ended:
+            count, self.ended = fill(self._stream, memoryview(self.buffer)[self.filled : room])  # type: ignore[arg-type]
+            self.filled += count
+
+    def advance(self, used: int, need: int = 0) -> NDArray[np.uint8]:
+        """Go on behind the first ``used`` octets in a new buffer with room for ``need``; return the old one.
+
+        What was not used is carried over; in the old buffer it is made GUARD zero octets. The old buffer now
+        belongs to the batch that is made of it.
+        """
+        old = self.buffer
+        rest = self.filled - used
+        self.buffer = self._new_buffer(max(self._size, need), rest)
+        self.buffer[:rest] = old[used : self.filled]
+        old[used : used + GUARD] = 0
+        self.start += used
+        self.filled = rest
+        return old
+
+    def skip(self, count: int) -> int:
+        """Pass over ``count`` octets; return how many of them the stream did not have."""
+        here = min(count, self.filled)
+        self.advance(here)
+        count -= here
+        while count and not self.ended:
+            room = min(count, len(self.buffer) - GUARD)
+            got, self.ended = fill(self._stream, memoryview(self.buffer)[:room])  # type: ignore[arg-type]
+            self.start += got
+            count -= got
+        return count
