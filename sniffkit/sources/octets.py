@@ -24,16 +24,16 @@ LONGEST_WAIT = 0.2
 class Octets(Protocol):
     """A stream of octets: the file itself, or what a decompressor makes of it.
 
-    position:    how many octets it has handed out
-    octets_read: how many octets of the file were read for that
-    total:       how many octets the file has, None for a pipe
-    failure:     why the stream ended before its end: an error id and its values
+    total:   how many octets the file has, None for a pipe
+    failure: why the stream ended before its end: an error id and its values
     """
 
-    position: int
-    octets_read: int
     total: int | None
     failure: tuple[str, dict[str, object]] | None
+
+    @property
+    def octets_read(self) -> int:
+        """How far the file was read."""
 
     def readinto(self, view: memoryview) -> int:
         """Put some octets into ``view`` and return how many: at least one, or 0 where the stream ends."""
@@ -51,13 +51,8 @@ class FileOctets:
     def __init__(self, file: io.RawIOBase, total: int | None) -> None:
         self._file = file
         self.total = total
-        self.position = 0
+        self.octets_read = 0
         self.failure: tuple[str, dict[str, object]] | None = None
-
-    @property
-    def octets_read(self) -> int:
-        """The same as the position: nothing is decompressed here."""
-        return self.position
 
     def readinto(self, view: memoryview) -> int:
         """Read what is there; an error of the disk ends the stream and is kept as its failure."""
@@ -66,7 +61,7 @@ class FileOctets:
         except OSError as error:
             self.failure = ("capture.read-failed", {"reason": error.strerror or str(error)})
             return 0
-        self.position += count
+        self.octets_read += count
         return count
 
     def ready(self, seconds: float) -> bool:

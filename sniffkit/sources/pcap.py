@@ -1,8 +1,8 @@
 """Reads classic pcap files: a file header of 24 octets, then a header of 16 octets before each packet.
 
-Format: draft-ietf-opsawg-pcap. The magic number tells the byte order and whether the fraction of a second counts
-micro- or nanoseconds. Alexey Kuznetsov's modified format (magic 0xa1b2cd34) has 8 more octets (interface index,
-protocol, packet type) in each packet's header.
+Format: draft-ietf-opsawg-pcap. The magic number tells the byte order and whether the fraction of a second
+counts micro- or nanoseconds. Alexey Kuznetsov's modified format (magic 0xa1b2cd34) has 8 more octets (interface
+index, protocol, packet type) in each packet's header.
 """
 
 from __future__ import annotations
@@ -99,9 +99,9 @@ class PcapSource(Source):
             yield from self._cut(octets, starts, records, captured)
 
     def _packet_starts(self) -> tuple[NDArray[np.int64], int]:
-        """Return where in the window headers of whole packets begin, int64 (n,), and what follows the last."""
+        """Return where in the window headers of whole packets begin, int64 (n,), and what follows them."""
         window = self._window
-        view = memoryview(window.buffer)
+        view = window.buffer.data
         header = self.header
         filled = window.filled
         last = filled - header
@@ -129,7 +129,7 @@ class PcapSource(Source):
         octet = window.start + position
         captured = 0
         if present >= self.header:
-            (captured,) = struct.unpack_from(self.order + "I", window.buffer, position + 8)
+            (captured,) = struct.unpack_from(self.order + "I", window.buffer.data, position + 8)
             if captured > MAX_CAPTURED:
                 too_long = {"captured": captured, "limit": MAX_CAPTURED}
                 self.note_damage("pcap.captured-too-long", packet=packet, octet=octet, **too_long)

@@ -1,4 +1,4 @@
-"""A source: anything that packets come from, batch by batch: a file, a pipe, several files, a network card."""
+"""A source: anything that packets come from, batch by batch: a file, a pipe, some files, a network card."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Window:
         """Read on behind what is there, until the buffer is full, the stream ends or a pipe pauses."""
         room = len(self.buffer) - GUARD
         if self.filled < room and not self.ended:
-            count, self.ended = fill(self._stream, memoryview(self.buffer)[self.filled : room])  # type: ignore[arg-type]
+            count, self.ended = fill(self._stream, self.buffer.data[self.filled : room])
             self.filled += count
 
     def advance(self, used: int, need: int = 0) -> NDArray[np.uint8]:
@@ -63,7 +63,7 @@ class Window:
         count -= here
         while count and not self.ended:
             room = min(count, len(self.buffer) - GUARD)
-            got, self.ended = fill(self._stream, memoryview(self.buffer)[:room])  # type: ignore[arg-type]
+            got, self.ended = fill(self._stream, self.buffer.data[:room])
             self.start += got
             count -= got
         return count
