@@ -125,9 +125,7 @@ class Connection:
         offset_and_flags = (5 + len(options) // 4) << 12 | flags
         window = 64240 if flags & SYN else 501
         header = (
-            struct.pack(
-                "!HHIIHHHH", sender.port, receiver.port, seq, ack & 0xFFFFFFFF, offset_and_flags, window, 0, 0
-            )
+            struct.pack("!HHIIHHHH", sender.port, receiver.port, seq, ack & 0xFFFFFFFF, offset_and_flags, window, 0, 0)
             + options
         )
         payload = TEXT[at : at + length]
