@@ -1,0 +1,1 @@
+"""sniffkit: packets captured, decoded and explained."""

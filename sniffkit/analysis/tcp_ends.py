@@ -1,0 +1,101 @@
+"""What is known of each end of a TCP connection, and one segment as the state machine reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sniffkit.analysis.tcp_phases import Phase
+    from sniffkit.analysis.tcp_states import State
+
+
+def ahead(a: int, b: int) -> int:
+    """Return how far ``a`` is ahead of ``b`` on the circle of 2^32 sequence numbers, negative when behind."""
+    return ((a - b + 0x80000000) & 0xFFFFFFFF) - 0x80000000
+
+
+class End:
+    """What is known of one end of a connection from the segments seen so far."""
+
+    __slots__ = (
+        "acknowledged",
+        "fast_open",
+        "fin",
+        "fin_acknowledged",
+        "fin_inferred",
+        "fin_order",
+        "last",
+        "listened",
+        "next",
+        "open_shown",
+        "scale",
+        "seen",
+        "state",
+        "syn",
+        "syn_count",
+        "syn_time",
+        "window",
+    )
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.seen = False
+        self.syn: int | None = None  # sequence number of its SYN
+        self.syn_count = 0
+        self.syn_time = 0
+        self.fast_open = False
+        self.listened = False  # came to SYN-RECEIVED from LISTEN, so a reset leads back there
+        self.open_shown = False  # has sent something that only an ESTABLISHED end sends
+        self.next: int | None = None  # one past the highest sequence number known to have left it
+        self.acknowledged: int | None = None  # its latest acknowledgment number
+        self.window = 0
+        self.scale = -1  # shift count of its window scale option; -1 unknown
+        self.fin: int | None = None  # one past its FIN
+        self.fin_order = 0  # 1 for the end that closed first
+        self.fin_acknowledged = False
+        self.fin_inferred = False
+        self.last: tuple[int, Phase, tuple[str, ...]] | None = None
+
+
+class Segment:
+    """One TCP header as the state machine reads it (plain integers, one object a packet that needs it)."""
+
+    __slots__ = (
+        "acknowledgment",
+        "direction",
+        "fast_open",
+        "flags",
+        "length",
+        "number",
+        "scale",
+        "sequence",
+        "time_ns",
+        "twice",
+        "window",
+    )
+
+    def __init__(
+        self,
+        number: int,
+        time_ns: int,
+        direction: int,
+        sequence: int,
+        acknowledgment: int,
+        flags: int,
+        length: int = 0,
+        window: int = 0,
+        scale: int = -1,
+        fast_open: bool = False,
+        twice: int = 0,
+    ) -> None:
+        self.number = number
+        self.time_ns = time_ns
+        self.direction = direction
+        self.sequence = sequence
+        self.acknowledgment = acknowledgment
+        self.flags = flags
+        self.length = length
+        self.window = window
+        self.scale = scale
+        self.fast_open = fast_open
+        self.twice = twice  # number of the packet that this one is a second capture of, or 0

@@ -1,0 +1,1 @@
+"""How it looks: lessons drawn on a terminal, or written as JSON."""
