@@ -1,0 +1,75 @@
+"""Plays scenarios and records each into a capture: ``python -m sniffkit.lab.record DIRECTORY [NAME...]``.
+
+The process moves into a network of its own before anything else; it never sees the machine's interfaces again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from sniffkit.errors import ExitCode, SniffkitError, UsageError
+from sniffkit.lab import namespaces
+from sniffkit.lab.scenarios import SCENARIOS, Scenario, find
+from sniffkit.lab.stage import Stage
+from sniffkit.lab.wire import Recording
+from sniffkit.lab.world import Classroom
+from sniffkit.sources.batch import Interface
+from sniffkit.sources.writer import ETHERNET, create_capture
+
+
+def record(scenario: Scenario, path: str) -> int:
+    """Play one scenario, write its capture to ``path``; return the number of packets.
+
+    The process must have called ``namespaces.enter`` or be root.
+    """
+    line = Interface(ETHERNET, scenario.snap_length, name="eth0", description="the client's line, recorded by the lab")
+    with (
+        Classroom(
+            delay=scenario.delay,
+            ask_arp=scenario.ask_arp,
+            keep_offload=scenario.keep_offload,
+            ipv6=scenario.ipv6,
+        ) as room,
+        create_capture(path, interfaces=[line], snap_length=scenario.snap_length) as writer,
+    ):
+        room.line.settle()
+        recording = room.line.record(Recording(writer, scenario.at))
+        scenario.play(Stage(room, recording))
+        room.line.settle()
+        recording.running = False
+        return writer.written
+
+
+def main(arguments: list[str]) -> int:
+    """Record the named scenarios, or all; one line each on standard output."""
+    parser = argparse.ArgumentParser(prog="python -m sniffkit.lab.record", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("directory", help="where the captures are written")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios; all where none is named")
+    asked = parser.parse_args(arguments)
+    try:
+        chosen = [known(name) for name in asked.names] or list(SCENARIOS)
+        os.makedirs(asked.directory, exist_ok=True)
+        namespaces.enter()
+        for scenario in chosen:
+            count = record(scenario, os.path.join(asked.directory, scenario.file_name))
+            print(f"{scenario.file_name}\t{count}", flush=True)
+    except SniffkitError as error:
+        print(f"sniffkit lab: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK
+
+
+def known(name: str) -> Scenario:
+    """Return the scenario of that name; raises UsageError ``lab.unknown-scenario``."""
+    scenario = find(name)
+    if scenario is None:
+        raise UsageError("lab.unknown-scenario", name=name, known=", ".join(each.name for each in SCENARIOS))
+    return scenario
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
