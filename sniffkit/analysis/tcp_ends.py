@@ -19,7 +19,6 @@ class End:
 
     __slots__ = (
         "acknowledged",
-        "fast_open",
         "fin",
         "fin_acknowledged",
         "fin_inferred",
@@ -43,7 +42,6 @@ class End:
         self.syn: int | None = None  # sequence number of its SYN
         self.syn_count = 0
         self.syn_time = 0
-        self.fast_open = False
         self.listened = False  # came to SYN-RECEIVED from LISTEN, so a reset leads back there
         self.open_shown = False  # has sent something that only an ESTABLISHED end sends
         self.next: int | None = None  # one past the highest sequence number known to have left it
@@ -63,7 +61,6 @@ class Segment:
     __slots__ = (
         "acknowledgment",
         "direction",
-        "fast_open",
         "flags",
         "length",
         "number",
@@ -85,7 +82,6 @@ class Segment:
         length: int = 0,
         window: int = 0,
         scale: int = -1,
-        fast_open: bool = False,
         twice: int = 0,
     ) -> None:
         self.number = number
@@ -97,5 +93,4 @@ class Segment:
         self.length = length
         self.window = window
         self.scale = scale
-        self.fast_open = fast_open
         self.twice = twice  # number of the packet that this one is a second capture of, or 0

@@ -48,37 +48,52 @@ STEPS = (
 )
 
 
+def pack_states(client_before: State, client_after: State, server_before: State, server_after: State) -> int:
+    """Return the states of both ends before and after as one number, four bits each."""
+    return client_before | client_after << 4 | server_before << 8 | server_after << 12
+
+
 class Connection:
     """Both ends of one conversation, and the rules that move them (DESIGN: whose state changes at which packet).
 
-    ``client`` is the direction (0 or 1) of the client; ``facts`` are those of the latest segment.
+    client:         the direction (0 or 1) of the client
+    before:         states of both directions' ends before the latest segment; facts: what there is to say of it
+    settled:        True when only a segment with SYN, FIN or RST, or one that confirms the unseen, changes anything
+    resting_phase, resting_states: phase and packed states of every segment that changes nothing
+    number:         of the latest packet; packets: how many, second captures not counted
     """
 
-    __slots__ = ("begun_in_the_middle", "client", "ends", "facts", "over", "packets", "simultaneous", "was_reset")
+    __slots__ = (
+        "before",
+        "begun_in_the_middle",
+        "client",
+        "ends",
+        "facts",
+        "number",
+        "over",
+        "packets",
+        "resting_phase",
+        "resting_states",
+        "settled",
+        "simultaneous",
+        "was_reset",
+    )
 
     def __init__(self, client: int = 0) -> None:
-        self.packets = 0
-        self.begun_in_the_middle = False
+        self.packets = self.number = 0
+        self.begun_in_the_middle = self.settled = False
         self.facts: list[Fact] = []
         self._open_anew(client)
+        self._come_to_rest()
 
     def _open_anew(self, client: int) -> None:
         self.client = client
         first, second = End(State.CLOSED), End(State.LISTEN)
         self.ends = (first, second) if client == 0 else (second, first)
+        self.before = (self.ends[0].state, self.ends[1].state)
         self.over = False
         self.was_reset = False
         self.simultaneous = False
-
-    @property
-    def settled(self) -> bool:
-        """True when no segment but one with SYN, FIN or RST, or one that confirms the unseen, changes anything."""
-        if self.over:
-            return True
-        for end in self.ends:
-            if end.state in _OPENING or end.state == State.CLOSED or (end.fin is not None and not end.fin_acknowledged):
-                return False
-        return True
 
     def _tell(self, id: str, level: Level = "note", **values: object) -> None:
         self.facts.append(Fact(id, level, values))
@@ -86,17 +101,20 @@ class Connection:
     def feed(self, segment: Segment) -> tuple[Phase, tuple[str, ...]]:
         """Move both ends by one segment; return its phase and steps. ``facts`` then holds what there is to say."""
         self.facts = []
+        self.before = (self.ends[0].state, self.ends[1].state)
+        self.number = segment.number
         me, peer = self.ends[segment.direction], self.ends[1 - segment.direction]
-        if segment.twice and me.last is not None and me.last[0] == segment.twice:
+        if segment.twice:
             self._tell("tcp.captured-twice", number=segment.twice)
-            me.last = (segment.number, me.last[1], me.last[2])
-            return me.last[1], me.last[2]
+            told = (self._phase_at_rest(), ()) if me.last is None or me.last[0] != segment.twice else me.last[1:]
+            me.last = (segment.number, *told)
+            return told
         self.packets += 1
         flags = segment.flags
         steps: tuple[str, ...] = ()
         if (flags & SYN and flags & (FIN | RST)) or not flags & (SYN | FIN | RST | ACK):
             self._tell("tcp.flags-odd", "warning", flags=flags)
-            phase = self._phase_at_rest(segment)
+            phase = self._phase_at_rest()
         else:
             was_over = self.over
             if flags & RST:
@@ -112,7 +130,20 @@ class Connection:
             if not was_over and not flags & RST:
                 self.over = me.state in _WAITS_FOR_NOTHING and peer.state in _WAITS_FOR_NOTHING
         me.last = (segment.number, phase, steps)
+        self._come_to_rest()
         return phase, steps
+
+    def _come_to_rest(self) -> None:
+        """Note what holds for every segment to come that moves nothing, so that it can be told without a look."""
+        self.settled = self.over or not any(
+            end.state in _OPENING
+            or end.state == State.CLOSED
+            or (end.fin is not None and (end.fin_inferred or not end.fin_acknowledged))
+            for end in self.ends
+        )
+        self.resting_phase = self._phase_at_rest()
+        client, server = self.ends[self.client].state, self.ends[1 - self.client].state
+        self.resting_states = pack_states(client, client, server, server)
 
     def _remember(self, segment: Segment, me: End, peer: End) -> None:
         flags = segment.flags
@@ -135,7 +166,7 @@ class Connection:
             if peer.next is not None and ahead(ack, peer.next) > 0:
                 peer.next = ack  # octets confirmed but not captured did leave the peer
 
-    def _phase_at_rest(self, segment: Segment) -> Phase:
+    def _phase_at_rest(self) -> Phase:
         """Return the phase of a segment that carries no step."""
         if self.over:
             return Phase.AFTER_CLOSE
@@ -163,10 +194,9 @@ class Connection:
             self.begun_in_the_middle = False
             me, peer = self.ends[segment.direction], self.ends[1 - segment.direction]
         if not me.seen and not peer.seen:
-            self.client = segment.direction
-            me.state, peer.state = State.CLOSED, State.LISTEN
+            self._open_anew(segment.direction)
+            me, peer = self.ends[segment.direction], self.ends[1 - segment.direction]
         me.syn, me.syn_time, me.syn_count = segment.sequence, segment.time_ns, 1
-        me.fast_open = segment.fast_open or segment.length > 0
         if me.state == State.SYN_SENT:  # its answer was captured before it
             self._tell("tcp.handshake.late-syn")
         elif me.state in (State.CLOSED, State.LISTEN):
@@ -175,8 +205,15 @@ class Connection:
                 self._tell("tcp.simultaneous-open")
             me.state = after(me.state, Event.SEND_SYN)
         if segment.length:
-            self._tell("tcp.syn-data", octets=segment.length, fast_open=segment.fast_open)
+            self._tell("tcp.syn-data", octets=segment.length)
         return Phase.HANDSHAKE, steps
+
+    def _already_open(self) -> None:
+        """Begin with both ends open: the capture began in the middle of this conversation."""
+        self.begun_in_the_middle = True
+        for end in self.ends:
+            end.state = State.ESTABLISHED
+        self.before = (State.ESTABLISHED, State.ESTABLISHED)
 
     def _syn_again(self, segment: Segment, me: End, peer: End) -> Phase:
         waited = segment.time_ns - me.syn_time
@@ -193,6 +230,7 @@ class Connection:
             self._open_anew(1 - segment.direction)
             me, peer = self.ends[segment.direction], self.ends[1 - segment.direction]
             peer.state = State.SYN_SENT
+            self.before = (self.ends[0].state, self.ends[1].state)
             self._tell("tcp.inferred", what="syn")
         elif self.over:
             return Phase.AFTER_CLOSE, ()
@@ -208,7 +246,6 @@ class Connection:
         elif peer.syn is not None and peer.next is not None and ahead(peer.next, segment.acknowledgment) > 0:
             self._tell("tcp.syn-data-refused", octets=ahead(peer.next, segment.acknowledgment))
         me.syn = segment.sequence
-        me.fast_open = segment.fast_open
         if me.state == State.SYN_SENT:  # both ends had sent a SYN: the simultaneous open of figure 7
             if peer.state == State.SYN_RECEIVED:
                 me.state = peer.state = State.ESTABLISHED
@@ -250,7 +287,7 @@ class Connection:
         if me.state == State.SYN_RECEIVED:
             if peer.next is not None and ahead(ack, peer.next) > 0:
                 what = "data"  # it confirms octets that only an open client sends
-            elif not peer.seen and not me.fast_open:
+            elif not peer.seen:
                 what = "ack"  # its program sends, so the third segment has arrived
             elif self.simultaneous and peer.state == State.SYN_RECEIVED:
                 what = "syn-ack"
@@ -270,8 +307,7 @@ class Connection:
         """Handle a segment without SYN or RST: data, confirmations, FIN."""
         steps: tuple[str, ...] = ()
         if not me.seen and not peer.seen and segment.flags & ACK:
-            self.begun_in_the_middle = True
-            me.state = peer.state = State.ESTABLISHED
+            self._already_open()
             self._tell("tcp.midstream")
         opening = any(end.state in (State.SYN_SENT, State.SYN_RECEIVED) for end in self.ends)
         if segment.flags & ACK and not self.over:
@@ -291,7 +327,7 @@ class Connection:
             me.open_shown = True
         if any(step.startswith("teardown") for step in steps):
             return Phase.TEARDOWN, steps
-        rest = self._phase_at_rest(segment)
+        rest = self._phase_at_rest()
         if rest in (Phase.MIDSTREAM, Phase.DATA) and (steps or opening):
             return Phase.HANDSHAKE, steps
         return rest, steps
@@ -384,12 +420,11 @@ class Connection:
             self._tell("tcp.reset-after-close")
             return Phase.AFTER_CLOSE, ()
         if not me.seen and not peer.seen:
-            self.begun_in_the_middle = True
-            me.state = peer.state = State.ESTABLISHED
+            self._already_open()
         reason = self._reset_has_no_force(segment, peer)
         if reason:
             self._tell("tcp.reset-ignored", "warning", reason=reason)
-            return self._phase_at_rest(segment), ()
+            return self._phase_at_rest(), ()
         refused = peer.state == State.SYN_SENT and me.state == State.LISTEN and bool(segment.flags & ACK)
         back_to_listen = peer.state == State.SYN_RECEIVED and peer.listened
         me.state = State.CLOSED

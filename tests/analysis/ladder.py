@@ -26,7 +26,7 @@ def climb(text: str, left_is_client: bool = True) -> Connection:
         sequence, _, length = words[2].partition(":")
         expected: dict[str, str] = {}
         options = {"ack": 0, "win": 1000, "scale": -1}
-        facts, rest, time, fast_open, twice = [], [], float(number), False, 0
+        facts, rest, time, twice = [], [], float(number), 0
         position = 3
         while position < len(words):
             word = words[position]
@@ -41,8 +41,6 @@ def climb(text: str, left_is_client: bool = True) -> Connection:
                     facts.append(word[1:])
                 elif word.startswith("@"):
                     time = float(word[1:])
-                elif word == "tfo":
-                    fast_open = True
                 elif word.startswith("="):
                     twice = int(word[1:])
                 else:
@@ -50,7 +48,7 @@ def climb(text: str, left_is_client: bool = True) -> Connection:
                 position += 1
         segment = Segment(
             number, int(time * 1e9), direction, int(sequence) % 2**32, options["ack"] % 2**32, flags,
-            int(length or 0), options["win"], options["scale"], fast_open, twice,
+            int(length or 0), options["win"], options["scale"], twice,
         )  # fmt: skip
         phase, steps = connection.feed(segment)
         told = {fact.id for fact in connection.facts}

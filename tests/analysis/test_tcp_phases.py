@@ -49,7 +49,7 @@ LADDERS = {
     "third segment with data and FIN": """
     > S    100           client SYN-SENT      server LISTEN         handshake handshake.syn
     < SA   300   ack 101 client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn-ack
-    > FPA  101:5 ack 301 client FIN-WAIT-1    server ESTABLISHED    teardown handshake.ack teardown.fin-1 +tcp.fin-with-data
+    > FPA  101:5 ack 301 client FIN-WAIT-1    server ESTABLISHED    teardown handshake.ack teardown.fin-1
     < A    301   ack 106 client FIN-WAIT-1    server ESTABLISHED    teardown
     < A    301   ack 107 client FIN-WAIT-2    server CLOSE-WAIT     teardown teardown.ack-1
     """,
@@ -153,13 +153,13 @@ LADDERS = {
     < R    700                      client CLOSED       server CLOSED        reset reset
     """,
     "data on SYN": """
-    > S    100:10 tfo    client SYN-SENT      server LISTEN         handshake handshake.syn +tcp.syn-data
+    > S    100:10        client SYN-SENT      server LISTEN         handshake handshake.syn +tcp.syn-data
     < SA   300   ack 111 client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn-ack
     < PA   301:7 ack 111 client SYN-SENT      server SYN-RECEIVED   handshake +tcp.data-in-syn-received
     > A    111   ack 308 client ESTABLISHED   server ESTABLISHED    handshake handshake.ack
     """,
     "data on SYN refused": """
-    > S    100:10 tfo    client SYN-SENT      server LISTEN         handshake handshake.syn
+    > S    100:10        client SYN-SENT      server LISTEN         handshake handshake.syn
     < SA   300   ack 101 client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn-ack +tcp.syn-data-refused
     > PA   101:10 ack 301 client ESTABLISHED  server ESTABLISHED    handshake handshake.ack
     """,
