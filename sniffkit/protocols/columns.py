@@ -1,0 +1,263 @@
+"""A batch at once: one NumPy column a field, computed when it is first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sniffkit.protocols import REGISTER
+from sniffkit.protocols.protocol import Headers, Options, gather
+from sniffkit.protocols.walk import PROTOCOLS, walk
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.protocols.protocol import OptionField, Protocol
+    from sniffkit.sources.batch import Batch
+
+__all__ = ["PROTOCOLS", "Columns", "Rows", "protocol_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Every header of one protocol in a batch, sorted by packet, then outermost first; all arrays (m,).
+
+    row:          int64, index of the packet in the batch (repeats where a packet carries two)
+    offset:       int64, in ``batch.octets``, where the header begins
+    present:      int64, octets captured from there, none beyond the enclosing layer's length
+    length:       int64, octets this layer has on the wire by the enclosing lengths, its header included
+    quoted:       bool, inside an ICMP error or otherwise of unknown payload length
+    parent:       int32, code (place in PROTOCOLS) of the layer directly below; 0 is the frame itself
+    parent_index: int64, index into that protocol's Rows
+    """
+
+    row: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    present: NDArray[np.int64]
+    length: NDArray[np.int64]
+    quoted: NDArray[np.bool_]
+    parent: NDArray[np.int32]
+    parent_index: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@cache
+def protocol_of(field: str) -> str | None:
+    """Return the protocol whose Rows a field's column runs along; None for a field that no column has."""
+    if field in FRAME:
+        return "frame"
+    for protocol in REGISTER:
+        if field in protocol.header.place or field in protocol.derived or field in protocol.sparse:
+            return protocol.name
+    return None
+
+
+FRAME = ("frame.number", "frame.time_epoch", "frame.len", "frame.cap_len", "frame.interface_id")
+"""What the capture itself says; ``frame.time_epoch`` in nanoseconds."""
+
+
+class Columns:
+    """The fields of a batch of packets as columns."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self._found: list[list[Headers]] | None = None
+        self._rows: dict[str, Rows] = {}
+        self._order: dict[int, NDArray[np.int64] | None] = {}
+        self._windows: dict[str, NDArray[np.void]] = {}
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._options: dict[str, Options] = {}
+        self._sparse: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}
+
+    def rows(self, protocol: str) -> Rows:
+        """Return every header of a protocol (Wireshark's name) that is wholly captured; KeyError for an unknown name."""
+        if protocol not in self._rows:
+            if protocol not in PROTOCOLS:
+                raise KeyError(protocol)
+            self._rows[protocol] = self._frames() if protocol == "frame" else self._collect(PROTOCOLS.index(protocol))
+        return self._rows[protocol]
+
+    def __getitem__(self, field: str) -> NDArray[Any]:
+        """Return a field's column, one value for each of ``rows(protocol_of(field))``; KeyError if it has none.
+
+        Unsigned integers of the smallest width that holds the field; MAC addresses uint64; IPv4 uint32; IPv6
+        (m, 2) uint64; flags uint8; ``frame.time_epoch`` int64 nanoseconds; lengths that can be unknown int64 with -1.
+        """
+        if field not in self._columns:
+            self._columns[field] = self._column(field)
+        return self._columns[field]
+
+    def sparse(self, field: str) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        """Return an optional field: index into its protocol's Rows (ascending, may repeat), and the values."""
+        if field not in self._sparse:
+            name = protocol_of(field)
+            protocol = _protocol(name) if name else None
+            if protocol is None or field not in protocol.sparse:
+                raise KeyError(field)
+            self._sparse[field] = self._read_option(self.options(protocol.name), protocol.sparse[field])
+        return self._sparse[field]
+
+    def options(self, protocol: str) -> Options:
+        """Return every option of every header of a protocol."""
+        if protocol not in self._options:
+            read = _protocol(protocol).options
+            if read is None:
+                raise KeyError(protocol)
+            self._options[protocol] = read(self)
+        return self._options[protocol]
+
+    def window(self, protocol: str) -> NDArray[np.void]:
+        """Return the fixed headers of a protocol, (m,) of its header's dtype."""
+        if protocol not in self._windows:
+            rows = self.rows(protocol)
+            headers = self._headers(PROTOCOLS.index(protocol))
+            met = headers[0].window if len(headers) == 1 else None
+            header = _protocol(protocol).header
+            self._windows[protocol] = gather(self.batch.octets, rows.offset, header) if met is None else met
+        return self._windows[protocol]
+
+    def walk_options(
+        self, start: NDArray[np.int64], end: NDArray[np.int64], captured_end: NDArray[np.int64]
+    ) -> Options:
+        """Find options of the shape kind, length, value (kinds 0 and 1 are one octet, 0 ends) in many headers at once.
+
+        start, end, captured_end: (m,) places in ``batch.octets``. An option that does not fit ends its header's list.
+        """
+        import numpy as np
+
+        octets = self.batch.octets
+        limit = np.minimum(end, captured_end)
+        index = np.flatnonzero(start < limit)
+        at, limit = start[index], limit[index]
+        found: list[tuple[NDArray[Any], ...]] = []
+        while len(index):
+            kind = octets[at]
+            length = octets[at + 1].astype(np.int64)
+            length[kind <= 1] = 1
+            going = (kind != 0) & (length >= 1) & (at + length <= limit) & ((kind == 1) | (length >= 2))
+            if not going.all():
+                index, at, limit, kind, length = (
+                    index[going], at[going], limit[going], kind[going], length[going],
+                )  # fmt: skip
+            real = kind != 1
+            found.append((index[real], kind[real], at[real], length[real]))
+            at = at + length
+            going = at < limit
+            index, at, limit = index[going], at[going], limit[going]
+        if not found:
+            nothing = np.empty(0, np.int64)
+            return Options(nothing, np.empty(0, np.uint8), nothing, nothing)
+        columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
+        order = np.argsort(columns[0], kind="stable")
+        return Options(*(column[order] for column in columns))
+
+    def _read_option(self, options: Options, spec: OptionField) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        import numpy as np
+
+        chosen = options.kind == spec.kind
+        if spec.lengths:
+            chosen &= np.isin(options.length, spec.lengths)
+        picked = np.flatnonzero(chosen & (options.length >= spec.at + spec.width))
+        index, place = options.index[picked], options.offset[picked] + spec.at
+        if spec.every:
+            count = (options.length[picked] - 2) // spec.every
+            which = np.repeat(np.arange(len(picked)), count)
+            number = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+            index, place = index[which], place[which] + number * spec.every
+        values = np.zeros(len(index), np.uint64)
+        for octet in range(spec.width):
+            values = (values << np.uint64(8)) | self.batch.octets[place + octet]
+        return index, values.astype(np.min_scalar_type((1 << 8 * max(spec.width, 1)) - 1))
+
+    def _headers(self, code: int) -> list[Headers]:
+        if self._found is None:
+            self._found = walk(self.batch)
+        return self._found[code]
+
+    def _sorted(self, code: int) -> NDArray[np.int64] | None:
+        """Return the order that sorts a protocol's headers as met by packet and depth; None where they are sorted."""
+        import numpy as np
+
+        if code not in self._order:
+            headers = self._headers(code)
+            order = None
+            if len(headers) > 1:
+                # rounds come one after the other, so a stable sort by packet keeps the outermost first
+                order = np.argsort(np.concatenate([one.row for one in headers]), kind="stable")
+            self._order[code] = order
+        return self._order[code]
+
+    def _collect(self, code: int) -> Rows:
+        import numpy as np
+
+        headers = self._headers(code)
+        if not headers:
+            nothing = np.empty(0, np.int64)
+            return Rows(nothing, nothing, nothing, nothing, nothing.astype(bool), nothing.astype(np.int32), nothing)
+        order = self._sorted(code)
+
+        def together(name: str) -> Any:
+            if order is None:
+                return getattr(headers[0], name)
+            return np.concatenate([getattr(one, name) for one in headers])[order]
+
+        flags = [np.zeros(len(one), bool) if one.quoted is None else one.quoted for one in headers]
+        quoted = flags[0] if order is None else np.concatenate(flags)[order]
+        parent, parent_index = together("parent"), together("parent_index")
+        for other in np.unique(parent):
+            moved = self._sorted(int(other)) if other else None
+            if moved is not None:
+                place = np.empty(len(moved), np.int64)
+                place[moved] = np.arange(len(moved))
+                chosen = parent == other
+                parent_index = parent_index.copy()
+                parent_index[chosen] = place[parent_index[chosen]]
+        return Rows(
+            together("row"), together("offset"), together("present"), together("length"), quoted, parent, parent_index
+        )
+
+    def _frames(self) -> Rows:
+        import numpy as np
+
+        batch, rows = self.batch, len(self.batch)
+        nowhere = np.full(rows, -1, np.int64)
+        length = np.maximum(batch.length, batch.captured)
+        return Rows(
+            np.arange(rows), batch.offset, batch.captured, length, np.zeros(rows, bool), nowhere.astype(np.int32),
+            nowhere,
+        )  # fmt: skip
+
+    def _column(self, field: str) -> NDArray[Any]:
+        import numpy as np
+
+        batch = self.batch
+        if field == "frame.number":
+            return np.arange(batch.first, batch.first + len(batch), dtype=np.int64)
+        if field in FRAME:
+            return {
+                "frame.time_epoch": batch.time_ns,
+                "frame.len": batch.length,
+                "frame.cap_len": batch.captured,
+                "frame.interface_id": batch.interface,
+            }[field]
+        name = protocol_of(field)
+        if name is None:
+            raise KeyError(field)
+        protocol = _protocol(name)
+        if field in protocol.derived:
+            return protocol.derived[field](self)
+        if field not in protocol.header.place:
+            raise KeyError(field)
+        return protocol.header.column(self.window(name), field)
+
+
+@cache
+def _protocol(name: str) -> Protocol:
+    for protocol in REGISTER:
+        if protocol.name == name:
+            return protocol
+    raise KeyError(name)

@@ -1,0 +1,263 @@
+"""One packet, header by header, with the bits of every field: for the packets that a person looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from sniffkit.protocols.header import Form, show
+
+if TYPE_CHECKING:
+    from sniffkit.protocols.header import Header
+
+DEEPEST = 48
+"""A packet has at most this many layers; more are only ever built to tire a reader."""
+
+
+@dataclass(slots=True)
+class FieldValue:
+    """A field as it stands in a packet.
+
+    value:  int, str (an address or name), bytes, or None where the field is only half there
+    text:   exactly as ``tshark -T fields`` prints it
+    offset: octets from the start of the packet; bit: from the top of that octet; bits: width, 0 for parents
+            (``tcp.flags``) and derived values
+    """
+
+    id: str
+    value: int | str | bytes | None
+    text: str
+    offset: int
+    bit: int
+    bits: int
+
+
+@dataclass(slots=True)
+class Problem:
+    """Something odd that the octets say or lack: an id and values, no sentence."""
+
+    id: str
+    values: dict[str, object]
+
+
+@dataclass(slots=True)
+class Layer:
+    """One protocol's part of a packet; ``length`` counts the octets of its header that are present."""
+
+    protocol: str
+    offset: int
+    length: int = 0
+    fields: list[FieldValue] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    payload_offset: int = 0
+    payload_length: int = 0
+
+    def first(self, id: str) -> FieldValue | None:
+        """Return the first field with this id."""
+        return next((value for value in self.fields if value.id == id), None)
+
+
+@dataclass(slots=True)
+class Packet:
+    """A packet's layers, outermost first."""
+
+    layers: list[Layer] = field(default_factory=list)
+
+    def first(self, id: str) -> FieldValue | None:
+        """Return the first field with this id in any layer."""
+        return next((value for layer in self.layers for value in layer.fields if value.id == id), None)
+
+    def layer(self, protocol: str) -> Layer | None:
+        """Return the first layer of a protocol."""
+        return next((layer for layer in self.layers if layer.protocol == protocol), None)
+
+
+@dataclass(slots=True)
+class Reader:
+    """What a protocol's ``read`` works with: the octets it may look at, and the layer it fills.
+
+    octets:   the whole packet as captured
+    start:    where the layer begins
+    end:      end of the octets captured for it (never beyond ``octets``, nor beyond the enclosing layer's length)
+    wire_end: end of the octets it had on the wire by the enclosing layers' lengths
+    quoted:   inside an ICMP error or otherwise of unknown payload length
+    """
+
+    octets: bytes
+    start: int
+    end: int
+    wire_end: int
+    quoted: bool
+    packet: Packet
+    layer: Layer
+    header: Header | None = None
+    following: tuple[str, int] | None = None
+    following_end: int = 0
+    following_quoted: bool = False
+    following_ports: tuple[int, int] = (0, 0)
+    at: int = 0
+
+    @property
+    def left(self) -> int:
+        """Octets captured from ``at`` to the end."""
+        return max(self.end - self.at, 0)
+
+    def number(self, offset: int, octets: int) -> int:
+        """Return octets at ``offset`` (from the layer's start) as a big-endian number; what is missing counts 0."""
+        place = self.start + offset
+        return int.from_bytes(self.octets[place : min(place + octets, self.end)].ljust(octets, b"\0"), "big")
+
+    def value(self, id: str) -> int:
+        """Return the number a field of this layer was read as, 0 where it is missing."""
+        found = self.layer.first(id)
+        return found.value if found is not None and isinstance(found.value, int) else 0
+
+    def problem(self, id: str, **values: object) -> None:
+        """Note something odd."""
+        self.layer.problems.append(Problem(id, values))
+
+    def fixed(self, header: Header, limit: int | None = None) -> bool:
+        """Read a header table at ``at``; return whether all of it was there, and note a Problem where it was not.
+
+        limit: octets that the layer's own lengths leave for it, where that is less than the table's.
+        """
+        base, end = self.at, self.end
+        if limit is not None:
+            end = min(end, base + limit)
+        for place in header.places:
+            first = base + place.first_octet
+            if first >= end:
+                break
+            bits = place.width
+            beyond = base * 8 + place.start + place.width - end * 8
+            spec = place.field
+            if beyond > 0:
+                if spec.bits:
+                    absolute = base * 8 + place.start
+                    self.layer.fields.append(
+                        FieldValue(spec.id, None, "", absolute // 8, absolute % 8, bits - beyond)
+                    )
+                continue
+            raw = int.from_bytes(self.octets[first : first + place.octets], "big")
+            number = (raw >> place.shift) & ((1 << bits) - 1)
+            value, text = show(spec.form, number * spec.scale, place.octets, spec.digits)
+            absolute = base * 8 + place.start
+            self.layer.fields.append(
+                FieldValue(spec.id, value, text, absolute // 8, absolute % 8, spec.bits)
+            )
+        whole = base + header.octets <= end
+        self.at = min(base + header.octets, max(end, base))
+        if not whole:
+            self.problem(f"{header.protocol}.header-cut", promised=header.octets, present=max(end - base, 0))
+        return whole
+
+    def add(
+        self, id: str, octets: int, form: Form = Form.DECIMAL, *, digits: int = 0, scale: int = 1
+    ) -> int | None:
+        """Read a field of whole octets at ``at`` and move on; return its number, None where it is cut."""
+        start = self.at
+        present = min(octets, self.left)
+        if present <= 0:
+            return None if octets else 0
+        self.at += present
+        if present < octets and form is not Form.OCTETS:
+            self.layer.fields.append(FieldValue(id, None, "", start, 0, present * 8))
+            return None
+        number = int.from_bytes(self.octets[start : start + present], "big")
+        value, text = show(form, number * scale, present, digits or 2 * octets)
+        self.layer.fields.append(FieldValue(id, value, text, start, 0, present * 8))
+        return number * scale
+
+    def bits(self, octets: int, *fields: tuple[str, int, Form]) -> None:
+        """Read ``octets`` at ``at`` cut into fields of some bits each and move on; nothing where they are cut."""
+        start = self.at
+        if self.left < octets:
+            self.rest(fields[0][0])
+            return
+        number = int.from_bytes(self.octets[start : start + octets], "big")
+        bit = 0
+        for id, width, form in fields:
+            part = (number >> (octets * 8 - bit - width)) & ((1 << width) - 1)
+            value, text = show(form, part, octets, 2 * octets)
+            self.layer.fields.append(FieldValue(id, value, text, start + bit // 8, bit % 8, width))
+            bit += width
+        self.at += octets
+
+    def rest(self, id: str, end: int | None = None) -> None:
+        """List what is left before ``end`` as one field of octets without a value of its own (a cut field)."""
+        stop = self.end if end is None else min(end, self.end)
+        if stop > self.at:
+            self.layer.fields.append(FieldValue(id, None, "", self.at, 0, (stop - self.at) * 8))
+            self.at = stop
+
+    def derive(self, id: str, value: int | str | bytes, text: str | None = None, offset: int | None = None) -> None:
+        """Add a parent or derived value: it has no bits of its own."""
+        shown = text if text is not None else value.hex() if isinstance(value, bytes) else str(value)
+        place = self.layer.offset if offset is None else offset
+        self.layer.fields.append(FieldValue(id, value, shown, place, 0, 0))
+
+    def carry(self, space: str, number: int, length: int | None = None, *, quoted: bool | None = None) -> None:
+        """Say what follows at ``at``: its number in a number space, and its octets on the wire."""
+        self.following = (space, number)
+        self.following_end = self.wire_end if length is None else min(self.wire_end, self.at + length)
+        self.following_quoted = self.quoted if quoted is None else quoted
+
+    def carry_by_port(self, space: str, source: int, destination: int, length: int) -> None:
+        """Say what follows at ``at`` by two ports: the lower one that we know decides, as in tshark."""
+        from sniffkit.protocols import find
+
+        low, high = min(source, destination), max(source, destination)
+        number = high if find(space, low) is None and find(space, high) is not None else low
+        self.carry(space, number, length)
+        self.following_ports = (source, destination)
+
+    def bound(self, length: int) -> None:
+        """Say how many octets follow at ``at`` by this layer's length field, though not of which protocol."""
+        self.following_end = min(self.wire_end, self.at + max(length, 0))
+
+
+def read_packet(octets: bytes, link_type: int, length: int) -> Packet:
+    """Read a packet's layers.
+
+    octets: as captured; link_type: LINKTYPE number; length: octets on the wire. Never raises: what is odd or missing
+    stands in the layers' ``problems``.
+    """
+    from sniffkit.protocols import beyond, find
+
+    packet = Packet()
+    start, wire_end, quoted = 0, max(length, len(octets)), False
+    following: tuple[str, int] | None = ("link", link_type)
+    trailer_from = None
+    while following is not None and len(packet.layers) < DEEPEST:
+        protocol = find(*following)
+        if protocol is None:
+            break
+        end = min(len(octets), wire_end)
+        if start >= end and packet.layers:
+            if start < wire_end and not quoted:
+                packet.layers[-1].problems.append(Problem("packet.next-missing", {"protocol": protocol.name}))
+            return packet
+        layer = Layer(protocol.name, start)
+        reader = Reader(octets, start, end, wire_end, quoted, packet, layer, protocol.header, at=start)
+        reader.following_end = wire_end
+        packet.layers.append(layer)
+        if reader.fixed(protocol.start or protocol.header):
+            protocol.read(reader)
+        else:
+            reader.following = None
+        layer.length = reader.at - start
+        layer.payload_offset = reader.at
+        layer.payload_length = max(min(reader.following_end, len(octets)) - reader.at, 0)
+        if trailer_from is None and reader.following_end < wire_end and protocol.bounds_frame:
+            trailer_from = reader.following_end
+        start, wire_end, following, quoted = (
+            reader.at,
+            reader.following_end,
+            reader.following,
+            reader.following_quoted,
+        )
+    if len(packet.layers) >= DEEPEST:
+        packet.layers[-1].problems.append(Problem("packet.too-deep", {"layers": DEEPEST}))
+        return packet
+    beyond.read_rest(packet, octets, start, min(len(octets), wire_end), following)
+    return packet

@@ -1,0 +1,171 @@
+"""What a protocol file hands to the two readers: its header table, and how to get from it to what it carries.
+
+A layer names what it carries as a number in a *number space* (``eth.type`` 0x0800, ``ip.proto`` 6, ``udp.port`` 53,
+``link`` 1); a protocol says in ``carried_in`` under which numbers it is found. The register in ``__init__`` brings the
+two together, so no protocol knows another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.protocols.columns import Columns
+    from sniffkit.protocols.header import Header
+    from sniffkit.protocols.packet import Reader
+
+    Array: TypeAlias = NDArray[Any]
+
+
+@dataclass(slots=True)
+class Headers:
+    """Headers of one protocol met at the same depth of a batch, ascending by packet; all arrays (m,).
+
+    row, offset, present, length, parent, parent_index: as in ``columns.Rows``
+    quoted: bool, or None while no row is
+    octets: the batch's buffer
+    """
+
+    header: Header
+    octets: NDArray[np.uint8]
+    row: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    present: NDArray[np.int64]
+    length: NDArray[np.int64]
+    quoted: NDArray[np.bool_] | None
+    parent: NDArray[np.int32]
+    parent_index: NDArray[np.int64]
+    depth: int
+    window: NDArray[np.void] | None = None
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def field(self, id: str) -> Array:
+        """Return a field of the fixed header, (m,)."""
+        if self.window is None:
+            self.window = gather(self.octets, self.offset, self.header)
+        return self.header.column(self.window, id)
+
+    def octet(self, distance: int | Array) -> NDArray[np.uint8]:
+        """Return the octet that stands ``distance`` after each header's start (0 beyond the buffer)."""
+        return self.octets[(self.offset + distance).clip(max=len(self.octets) - 1)]
+
+    def word(self, distance: int | Array) -> NDArray[np.int64]:
+        """Return the two octets at ``distance`` as a big-endian number."""
+        return (self.octet(distance).astype("i8") << 8) | self.octet(distance + 1)
+
+    def select(self, index: Array) -> Headers:
+        """Return the headers at ``index`` (positions or a mask)."""
+        return Headers(
+            self.header,
+            self.octets,
+            self.row[index],
+            self.offset[index],
+            self.present[index],
+            self.length[index],
+            None if self.quoted is None else self.quoted[index],
+            self.parent[index],
+            self.parent_index[index],
+            self.depth,
+            None if self.window is None else self.window[index],
+        )
+
+
+@dataclass(slots=True)
+class Carried:
+    """What some headers carry.
+
+    space, number: the number space and each header's number in it ((m,) or one for all); two where either of two
+                   ports may say it: the lower one first, as in tshark
+    header:        octets from the header's start to what it carries
+    length:        octets carried on the wire, None for all that is left (it is cut to that anyway)
+    where:         (m,) bool, None for all headers
+    quoted:        (m,) bool or True: what is carried has an unknown length from here on; None: as before
+    """
+
+    space: str
+    number: Array | int | tuple[Array, Array]
+    header: Array | int
+    length: Array | None = None
+    where: NDArray[np.bool_] | None = None
+    quoted: NDArray[np.bool_] | bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Every option of every header of one protocol, by header and then by place; all arrays (k,).
+
+    index:  into the protocol's Rows
+    kind:   uint8
+    offset: where the option begins in the batch's buffer
+    length: its octets, kind and length octets included; it lies within what was captured
+    """
+
+    index: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    offset: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class OptionField:
+    """A value inside an option: options of ``kind`` and (if given) one of ``lengths``, ``width`` octets at ``at``.
+
+    ``every`` > 0: the value repeats each ``every`` octets to the option's end (SACK blocks). Width 0: presence, value 1.
+    """
+
+    kind: int
+    at: int
+    width: int
+    lengths: tuple[int, ...] = ()
+    every: int = 0
+
+
+def read_nothing_more(reader: Reader) -> None:
+    """Read a protocol whose fixed header is all there is; the rest is payload of unknown kind."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One protocol for both readers.
+
+    read:       packet view: called after the fixed header was read, adds options and says what is carried
+    step:       column view: says what the headers carry
+    valid:      column view: which headers are really headers of this protocol (version 4 ...), None for all
+    derived:    columns computed from others, by id
+    options:    finds the options of all headers; ``sparse`` says which values lie in them
+    start:      what the packet view reads first, where the sizes of what follows stand in it (ARP); None: ``header``
+    bounds_frame: its length field says where the packet ends: what the frame has beyond it is padding or a trailer
+    """
+
+    name: str
+    header: Header
+    carried_in: Mapping[str, Iterable[int]]
+    read: Callable[[Reader], None] = read_nothing_more
+    step: Callable[[Headers], Sequence[Carried]] | None = None
+    valid: Callable[[Headers], Array | None] | None = None
+    derived: Mapping[str, Callable[[Columns], Array]] = field(default_factory=dict)
+    options: Callable[[Columns], Options] | None = None
+    sparse: Mapping[str, OptionField] = field(default_factory=dict)
+    start: Header | None = None
+    bounds_frame: bool = False
+
+
+def gather(octets: NDArray[np.uint8], offset: NDArray[np.int64], header: Header) -> NDArray[np.void]:
+    """Copy the header that begins at each offset, (m,) of ``header.dtype``: one memory copy a row, any alignment.
+
+    Each header must lie within ``octets``; the guard at a batch's end sees to that for every offset inside a packet.
+    """
+    import numpy as np
+
+    width = header.octets
+    everywhere: NDArray[np.void] = np.ndarray(
+        shape=(len(octets) - width + 1,), dtype=f"V{width}", buffer=octets, strides=(1,)
+    )
+    return everywhere[offset].view(header.dtype)

@@ -1,0 +1,149 @@
+"""From the link layer inwards, a whole batch at once: groups of rows move forward, one layer a round."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from sniffkit.protocols import REGISTER, number_spaces
+from sniffkit.protocols.protocol import Carried, Headers
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.sources.batch import Batch
+
+DEEPEST = 32
+"""Rounds; only a packet built to tire a reader has more layers."""
+
+PROTOCOLS: tuple[str, ...] = ("frame", *(protocol.name for protocol in REGISTER))
+"""Every protocol that columns know; its place here is its code in ``Rows.parent``."""
+
+
+@cache
+def table(space: str) -> NDArray[np.uint8]:
+    """Return a number space as an array: at each number the code of the protocol it means, 0 for none."""
+    import numpy as np
+
+    codes = np.zeros(1 << 16, np.uint8)
+    for number, protocol in number_spaces().get(space, {}).items():
+        codes[number] = PROTOCOLS.index(protocol.name)
+    return codes
+
+
+def codes_of(carried: Carried, rows: int) -> NDArray[np.uint8]:
+    """Return the code of what each header carries, (m,) uint8."""
+    import numpy as np
+
+    codes = table(carried.space)
+    number = carried.number
+    if isinstance(number, tuple):
+        low, high = codes[np.minimum(*number)], codes[np.maximum(*number)]
+        found: NDArray[np.uint8] = np.where(low > 0, low, high)
+    elif isinstance(number, int):
+        found = np.full(rows, codes[number], np.uint8)
+    else:
+        found = codes[number]
+    if carried.where is not None:
+        found = np.where(carried.where, found, np.uint8(0))
+    return found
+
+
+def walk(batch: Batch) -> list[list[Headers]]:
+    """Find every header of a batch; for each protocol code the headers met, a ``Headers`` a round.
+
+    ``Headers.parent_index`` counts the parent's headers in the order they were met: all of one round before the next.
+    """
+    import numpy as np
+
+    rows = len(batch)
+    index = np.arange(rows, dtype=np.int64)
+    length = np.maximum(batch.length, batch.captured)
+    found: list[list[Headers]] = [[] for _ in PROTOCOLS]
+    frames = Headers(
+        REGISTER[0].header, batch.octets, index, batch.offset, batch.captured, length, None,
+        np.full(rows, -1, np.int32), np.full(rows, -1, np.int64), 0,
+    )  # fmt: skip
+    link = np.where((batch.link_type >= 0) & (batch.link_type < 1 << 16), batch.link_type, 0xFFFF)
+    pending: dict[int, list[Headers]] = {}
+    follow(frames, Carried("link", link, 0), 0, 0, pending)
+    for _ in range(DEEPEST):
+        following: dict[int, list[Headers]] = {}
+        for code, groups in pending.items():
+            protocol = REGISTER[code - 1]
+            headers = keep(join(groups), protocol.header.octets)
+            if protocol.valid is not None and len(headers):
+                good = protocol.valid(headers)
+                if good is not None and not good.all():
+                    headers = headers.select(np.flatnonzero(good))
+            if not len(headers):
+                continue
+            met = sum(len(earlier) for earlier in found[code])
+            found[code].append(headers)
+            for carried in protocol.step(headers) if protocol.step is not None else ():
+                follow(headers, carried, code, met, following)
+        if not following:
+            break
+        pending = following
+    return found
+
+
+def follow(headers: Headers, carried: Carried, code: int, met: int, into: dict[int, list[Headers]]) -> None:
+    """Group what some headers carry by protocol; ``met`` counts the headers of ``code`` met in earlier rounds."""
+    import numpy as np
+
+    rows = len(headers)
+    codes = codes_of(carried, rows)
+    counts = np.bincount(codes, minlength=len(PROTOCOLS))
+    for child in np.flatnonzero(counts[1:]) + 1:
+        whole = counts[child] == rows
+        chosen: Any = slice(None) if whole else np.flatnonzero(codes == child)
+        ahead = carried.header if isinstance(carried.header, int) else carried.header[chosen]
+        length = headers.length[chosen] - ahead
+        present = headers.present[chosen] - ahead
+        if carried.length is not None:
+            length = np.minimum(length, carried.length[chosen])
+            present = np.minimum(present, length)
+        quoted = None if headers.quoted is None else headers.quoted[chosen]
+        if carried.quoted is not None:
+            more = np.full(rows, True) if carried.quoted is True else np.asarray(carried.quoted)
+            quoted = more[chosen] if quoted is None else quoted | more[chosen]
+        count = int(counts[child])
+        place = np.arange(met, met + rows, dtype=np.int64)[chosen]
+        into.setdefault(int(child), []).append(
+            Headers(
+                REGISTER[child - 1].header, headers.octets, headers.row[chosen], headers.offset[chosen] + ahead,
+                present, length, quoted, np.full(count, code, np.int32), place, headers.depth + 1,
+            )
+        )  # fmt: skip
+
+
+def join(groups: list[Headers]) -> Headers:
+    """Put headers of one protocol, met in the same round in different ways, in one, ascending by packet."""
+    import numpy as np
+
+    if len(groups) == 1:
+        return groups[0]
+    first = groups[0]
+    order = np.argsort(np.concatenate([group.row for group in groups]), kind="stable")
+
+    def together(name: str) -> Any:
+        return np.concatenate([getattr(group, name) for group in groups])[order]
+
+    quoted = None
+    if any(group.quoted is not None for group in groups):
+        parts = [np.zeros(len(group), bool) if group.quoted is None else group.quoted for group in groups]
+        quoted = np.concatenate(parts)[order]
+    return Headers(
+        first.header, first.octets, together("row"), together("offset"), together("present"), together("length"),
+        quoted, together("parent"), together("parent_index"), first.depth,
+    )  # fmt: skip
+
+
+def keep(headers: Headers, octets: int) -> Headers:
+    """Keep the headers that are wholly there: a cut one has no row (the packet view shows what is present)."""
+    import numpy as np
+
+    there = headers.present >= octets
+    return headers if there.all() else headers.select(np.flatnonzero(there))
