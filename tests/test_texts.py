@@ -1,0 +1,280 @@
+"""Every sentence a learner reads stands in both languages, with the same blanks to fill; nothing is missing.
+
+The texts are sniffkit/explanations/texts/*.toml. Code refers to them by ids; the second half of this file reads
+the program itself to see that each id it can speak of has its text.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+TEXTS = ROOT / "sniffkit" / "explanations" / "texts"
+LANGUAGES = ("en", "zh")
+
+WITHOUT_LANGUAGE = {"rfc", "see"}
+"""Parts that are the same in every language."""
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+UNSPACED = re.compile(r"[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]")
+HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,;:?!]|[,;:?!][\u4e00-\u9fff]")
+SENTENCE = re.compile(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}")
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text in all its languages, and where it stands: ``tcp.toml: tcp.srcport what``."""
+
+    file: str
+    id: str
+    part: str
+    languages: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.id} {self.part}"
+
+
+@cache
+def texts() -> list[Text]:
+    found: list[Text] = []
+    for path in sorted(TEXTS.glob("*.toml")):
+        for id, parts in tomllib.loads(path.read_text(encoding="utf-8")).items():
+            found.extend(texts_in(path.name, id, "", parts))
+    return found
+
+
+def texts_in(file: str, id: str, above: str, parts: Any) -> Iterator[Text]:
+    """Yield the texts of a table; a table that names a language is a text, any other holds more texts."""
+    assert isinstance(parts, dict), f"{file}: {id} {above}: a text needs its languages, {{ en = …, zh = … }}"
+    if any(re.fullmatch("[a-z]{2}", key) and isinstance(value, str) for key, value in parts.items()):
+        yield Text(file, id, above, parts)
+        return
+    for key, value in parts.items():
+        if key not in WITHOUT_LANGUAGE:
+            yield from texts_in(file, id, f"{above}.{key}" if above else key, value)
+
+
+def blanks(sentence: str) -> set[str]:
+    """Return the names to be filled in: ``{seq + 1}`` would be an error, ``{time:.1f}`` is fine."""
+    return {name for _, name, _, _ in Formatter().parse(sentence) if name is not None}
+
+
+def complain(complaints: list[str]) -> None:
+    assert not complaints, "\n" + "\n".join(complaints)
+
+
+def test_every_text_is_there_in_both_languages() -> None:
+    complain(
+        [
+            f"{text}: has {sorted(text.languages)}, wants {sorted(LANGUAGES)}"
+            for text in texts()
+            if set(text.languages) != set(LANGUAGES) or not all(str(t).strip() for t in text.languages.values())
+        ]
+    )
+
+
+def test_both_languages_have_the_same_blanks() -> None:
+    complaints = []
+    for text in texts():
+        asked = {language: blanks(sentence) for language, sentence in text.languages.items()}
+        if len({frozenset(names) for names in asked.values()}) > 1:
+            complaints.append(f"{text}: {asked}")
+        complaints.extend(
+            f"{text}: {{{name}}} is no name" for name in asked["en"] if not name.replace(".", "_").isidentifier()
+        )
+    complain(complaints)
+
+
+def test_an_id_stands_in_one_file() -> None:
+    places = Counter((id, file) for id, file in {(text.id, text.file) for text in texts()})
+    ids = Counter(id for id, _ in places)
+    complain([f"{id}: in {sorted(f for i, f in places if i == id)}" for id, count in ids.items() if count > 1])
+
+
+def test_chinese_is_chinese_and_english_is_english() -> None:
+    complaints = []
+    for text in texts():
+        english, chinese = text.languages["en"], text.languages["zh"]
+        if CHINESE.search(english):
+            complaints.append(f"{text}: Chinese in the English text")
+        if SENTENCE.search(english) and not CHINESE.search(chinese):
+            complaints.append(f"{text}: an English sentence whose Chinese is {chinese!r}")
+    complain(complaints)
+
+
+def test_chinese_is_set_as_chinese_is_set() -> None:
+    """A space between Chinese and Latin letters or digits, and full-width punctuation after Chinese."""
+    complaints = []
+    for text in texts():
+        for rule in (UNSPACED, HALF_WIDTH):
+            complaints.extend(f"{text}: …{m.group()}…" for m in rule.finditer(text.languages["zh"]))
+    complain(complaints)
+
+
+# What the program can speak of
+
+MAKERS = {"SniffkitError", "UsageError", "DamagedCapture", "NotACapture", "NotPermitted", "Problem", "Fact"}
+"""What is made from an id and values. A function that hands its own parameter on to one of these is one, too."""
+
+COMPUTED: dict[str, list[str]] = {}
+"""Ids that are put together while the program runs: the expression, and every id it can become."""
+
+
+@dataclass(frozen=True)
+class Mention:
+    """An id in the program: where, which, and the names of the values given with it (None: not known here)."""
+
+    place: str
+    id: str
+    values: frozenset[str] | None
+
+
+@cache
+def programs() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text("utf-8")) for path in sorted((ROOT / "sniffkit").rglob("*.py"))}
+
+
+def calls_in(tree: ast.AST, inside: tuple[str, list[str]] = ("", [])) -> Iterator[tuple[ast.Call, str, list[str]]]:
+    """Yield every call with the function around it and that function's parameters."""
+    for node in ast.iter_child_nodes(tree):
+        around = inside
+        if isinstance(node, ast.FunctionDef):
+            names = [argument.arg for argument in [*node.args.posonlyargs, *node.args.args] if argument.arg != "self"]
+            around = (node.name, names)
+        if isinstance(node, ast.Call):
+            yield node, *inside
+        yield from calls_in(node, around)
+
+
+def called(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
+@cache
+def makers() -> dict[str, int]:
+    """Return each maker of an id's bearer and the place of the id among its arguments."""
+    found = dict.fromkeys(MAKERS, 0)
+    known = 0
+    while known != len(found):
+        known = len(found)
+        for tree in programs().values():
+            for call, function, parameters in calls_in(tree):
+                handed_on = id_of(call, found)
+                if isinstance(handed_on, ast.Name) and handed_on.id in parameters and function != "__init__":
+                    found.setdefault(function, parameters.index(handed_on.id))
+    return found
+
+
+def id_of(call: ast.Call, known: dict[str, int]) -> ast.expr | None:
+    """Return the expression of the id, where a call makes something from one."""
+    place = known.get(called(call))
+    named = [keyword.value for keyword in call.keywords if keyword.arg == "id"]
+    if place is None:
+        return None
+    return call.args[place] if place < len(call.args) else (named[0] if named else None)
+
+
+def ids_in(expression: ast.expr) -> list[str] | None:
+    """Return the ids an expression can be; None where only running it tells."""
+    if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
+        return [expression.value]
+    if isinstance(expression, ast.IfExp):
+        either, other = ids_in(expression.body), ids_in(expression.orelse)
+        return None if either is None or other is None else either + other
+    return COMPUTED.get(ast.unparse(expression))
+
+
+def values_given(call: ast.Call, id: ast.expr) -> frozenset[str] | None:
+    """Return the names of the values given beside the id, None where they cannot be read off."""
+    names = set()
+    for argument in call.args:
+        if isinstance(argument, ast.Dict):
+            if not all(isinstance(key, ast.Constant) for key in argument.keys):
+                return None
+            names |= {key.value for key in argument.keys if isinstance(key, ast.Constant)}
+        elif argument is not id and not isinstance(argument, ast.Constant):
+            return None
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            return None
+        names.add(keyword.arg)
+    return frozenset(names)
+
+
+def mentions() -> tuple[list[Mention], list[str]]:
+    """Return every id the program can speak of, and the places where an id cannot be read off."""
+    found, complaints = [], []
+    for path, tree in programs().items():
+        for call, function, parameters in calls_in(tree):
+            id = id_of(call, makers())
+            if id is None or (isinstance(id, ast.Name) and id.id in parameters and function in makers()):
+                continue
+            place = f"{path}:{call.lineno}"
+            names = ids_in(id)
+            if names is None:
+                complaints.append(f"{place}: {ast.unparse(id)}: write ids as they are, or list them in COMPUTED")
+            found.extend(Mention(place, name, values_given(call, id)) for name in names or [])
+    return found, complaints
+
+
+def test_every_id_the_program_speaks_of_has_its_text() -> None:
+    found, complaints = mentions()
+    assert len(found) > 20, "the reading of the program finds no ids any more"
+    known = {text.id for text in texts()}
+    complain(complaints + sorted(f"{m.place}: {m.id} has no text" for m in found if m.id not in known))
+
+
+def test_no_text_asks_for_a_value_that_is_not_given() -> None:
+    """What an error or a problem says is filled with its own values and nothing else."""
+    asked: dict[str, set[str]] = {}
+    for text in texts():
+        asked.setdefault(text.id, set()).update(blanks(text.languages["en"]))
+    complain(
+        [
+            f"{m.place}: {m.id} gives {sorted(m.values)}, its text asks for {sorted(missing)}"
+            for m in mentions()[0]
+            if m.values is not None and (missing := asked.get(m.id, set()) - m.values)
+        ]
+    )
+
+
+def test_every_header_field_has_its_text() -> None:
+    """A learner can ask of each field what it is called, what it says and why it is there."""
+    from sniffkit.protocols import REGISTER
+
+    parts = {(text.id, text.part) for text in texts()}
+    complaints = []
+    for protocol in REGISTER:
+        fields = [place.field.id for place in protocol.header.places]
+        for id in [protocol.name, *fields, *protocol.derived, *protocol.sparse]:
+            missing = [part for part in ("name", "what", "why") if (id, part) not in parts]
+            if missing:
+                complaints.append(f"{id} ({protocol.name}): no {', '.join(missing)}")
+    complain(complaints)
+
+
+def test_every_field_of_the_sample_captures_has_its_text() -> None:
+    from sniffkit.protocols.packet import read_packet
+    from sniffkit.sources import open_capture
+
+    named = {text.id for text in texts() if text.part == "name"}
+    missing: dict[str, str] = {}
+    for path in sorted((ROOT / "captures").glob("*.pcap*")):
+        with open_capture(str(path)) as source:
+            for batch in source:
+                for row in range(len(batch)):
+                    packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
+                    for layer in packet.layers:
+                        for id in [layer.protocol, *(field.id for field in layer.fields)]:
+                            if id not in named:
+                                missing.setdefault(id, f"{path.name} packet {batch.first + row}")
+    complain([f"{id}: no name, first met in {place}" for id, place in sorted(missing.items())])
