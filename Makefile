@@ -35,8 +35,8 @@ bench: $(READY)  ## time sniffkit beside tshark, tcpdump, Scapy and dpkt (QUICK=
 captures: $(READY)  ## record captures/ anew from this machine's kernel (needs Linux; deliberate, review the diff)
 	$(VENV) -m sniffkit.lab.record captures
 
-expected: $(READY)  ## write tests/expected/ anew from what the commands print now (review the diff)
-	$(VENV) -m pytest -n 2 --rewrite
+expected: $(READY)  ## write tests/expected/ and the outputs in the READMEs anew (review the diff)
+	$(VENV) -m pytest --rewrite
 
 pictures: $(READY)  ## draw the pictures of the README anew
 	$(VENV) -m tests.pictures

@@ -27,9 +27,7 @@ def skip_that_hides_something(report: pytest.TestReport | pytest.CollectReport) 
 def fail_hidden_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     if reason := skip_that_hides_something(report):
         report.outcome = "failed"
-        report.longrepr = (
-            f"{reason}\nIn CI no test may be skipped for want of a tool or of root (tests/conftest.py)"
-        )
+        report.longrepr = f"{reason}\nIn CI no test may be skipped for want of a tool or of root (tests/conftest.py)"
 
 
 @pytest.hookimpl(wrapper=True)
@@ -47,19 +45,23 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--rewrite", action="store_true", help="write tests/expected/ anew instead of comparing with it"
-    )
+    parser.addoption("--rewrite", action="store_true", help="write tests/expected/ anew instead of comparing with it")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With --rewrite run only the tests that have expected outputs."""
     if config.getoption("--rewrite"):
-        items[:] = [item for item in items if "expected" in getattr(item, "fixturenames", ())]
+        items[:] = [item for item in items if "rewrite" in getattr(item, "fixturenames", ())]
 
 
 @pytest.fixture
-def expected(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+def rewrite(request: pytest.FixtureRequest) -> bool:
+    """Say whether expected outputs are to be written (`make expected`) and not compared."""
+    return bool(request.config.getoption("--rewrite"))
+
+
+@pytest.fixture
+def expected(rewrite: bool) -> Callable[[str, str], None]:
     """Compare an output with its file, ``expected("explain/handshake.zh.txt", output)``.
 
     `make expected` writes the files anew.
@@ -67,7 +69,7 @@ def expected(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
 
     def compare(name: str, output: str) -> None:
         path = EXPECTED / name
-        if request.config.getoption("--rewrite"):
+        if rewrite:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(output, encoding="utf-8")
         assert path.exists(), f"tests/expected/{name} is not there yet: `make expected` writes it"
