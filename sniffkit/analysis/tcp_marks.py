@@ -1,0 +1,323 @@
+"""Everything odd about TCP segments: retransmissions, duplicate acks, zero windows and so on, for a batch at a time.
+
+``TcpMarks.feed`` gives what Wireshark 4.0 writes under ``tcp.analysis``, with state carried from batch to batch.
+Nearly all is told in columns (``tcp_marks_columns``); a stream in which columns could err is told packet by packet
+from there to the end of the batch (``tcp_marks_sequential``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sniffkit.analysis.segments import ACK, SYN
+from sniffkit.analysis.tcp_lanes import CarriedState, Groups, Lanes, same_ends
+from sniffkit.analysis.tcp_mark_names import Mark
+from sniffkit.analysis.tcp_marks_columns import LaneColumns
+from sniffkit.analysis.tcp_marks_sequential import Packet, Side, mark_packet
+from sniffkit.analysis.tcp_negotiated import (
+    completeness_before,
+    completeness_bits,
+    initial_round_trips,
+    window_scales,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.segments import Segments
+    from sniffkit.analysis.streams import StreamNumbers
+
+MOST_OPEN = 1 << 18
+"""Streams whose analysis is kept at the same time (about 40 MB); past it those idle longest are let go."""
+
+_END = 1 << 62
+"""After every segment of a batch."""
+
+_SIDE = ("next", "next_time_ns", "edge", "ack", "ack_time_ns", "window", "last", "duplicates", "change", "first_ack")
+_PURE_SYN_SENT, _SYN_ACK_SENT = 1, 2
+
+
+@dataclass(slots=True)
+class Marks:
+    """What is odd about every segment of a batch; arrays in the order of ``Segments``.
+
+    mask:                uint16 (m,) bits of ``Mark``
+    duplicate_ack_number: int32 (m,) which duplicate acknowledgment in a row this is, 0 if it is none
+    duplicate_ack_frame: int64 (m,) the frame it repeats, 0 = none seen
+    window_size:         int64 (m,) tcp.window_size: octets, scaled where the scale is known
+    window_scale:        int16 (m,) shift of the sender's window, -1 unknown, -2 not used
+    initial_rtt_ns:      int64 (m,) from the SYN to the ack of its answer, as known before this segment; 0 = not yet
+    """
+
+    mask: NDArray[np.uint16]
+    duplicate_ack_number: NDArray[np.int32]
+    duplicate_ack_frame: NDArray[np.int64]
+    window_size: NDArray[np.int64]
+    window_scale: NDArray[np.int16]
+    initial_rtt_ns: NDArray[np.int64]
+    _groups: Groups
+    _bits: NDArray[np.uint8]
+    _carried: NDArray[np.uint8]
+    _reused: NDArray[np.bool_]
+
+    def has(self, mark: Mark) -> NDArray[np.bool_]:
+        """Return which segments have a mark: bool (m,)."""
+        return (self.mask & np.uint16(mark)) != 0
+
+    def completeness(self) -> NDArray[np.uint8]:
+        """Return tcp.completeness of each segment as tshark prints it, the state before the segment: uint8 (m,)."""
+        value = np.empty(len(self.mask), np.uint8)
+        groups = self._groups
+        value[groups.order] = completeness_before(groups, self._bits, self._carried, self._reused[groups.order])
+        return value
+
+
+class TcpMarks:
+    """Marks of TCP segments, fed batch by batch.
+
+    as_tshark: exactly what tshark 4.0 prints. Otherwise right by the RFC in the two cases where it is wrong: a packet
+    that was captured twice is no retransmission, and neither is the SYN,ACK of a simultaneous open (RFC 9293
+    figure 8).
+
+    open: streams whose state is kept; let_go: how many were let go for want of room
+    """
+
+    def __init__(self, *, as_tshark: bool = False, most_open: int = MOST_OPEN) -> None:
+        self.as_tshark = as_tshark
+        self.most_open = most_open
+        self.let_go = 0
+        self.packet_by_packet = 0
+        self._state = CarriedState()
+
+    @property
+    def open(self) -> int:
+        """How many streams have state."""
+        return self._state.open
+
+    def forget(self, streams: NDArray[np.int64]) -> None:
+        """Let go the analysis of streams that are closed or idle; one that goes on is begun anew."""
+        self._state.forget(streams)
+
+    def feed(
+        self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64] | None = None
+    ) -> Marks:
+        """Return the marks of the next batch's segments.
+
+        twice: int64 (m,) for each segment the frame it is a second capture of, 0 for all others
+        """
+        state = self._state
+        groups = Groups.by_stream(numbers)
+        groups.slot = state.slots(groups.stream)
+        flags = segments.flags[groups.order]
+        scales = window_scales(segments, groups, flags, state)
+        rtt = initial_round_trips(segments, groups, flags, state)
+        bits = completeness_bits(segments, groups, flags, numbers.opened[groups.order])
+        completeness = state.stream["completeness"][groups.slot]
+        if len(flags):
+            state.stream["completeness"][groups.slot] = completeness | np.bitwise_or.reduceat(bits, groups.start)
+            last = np.append(groups.start[1:], len(flags)) - 1
+            state.stream["seen_ns"][groups.slot] = segments.time_ns[groups.order[last]]
+
+        count = len(segments)
+        own_scale, other_scale = np.empty(count, np.int16), np.empty(count, np.int16)
+        initial = np.empty(count, np.int64)
+        own_scale[groups.order], other_scale[groups.order], initial[groups.order] = scales.own, scales.other, rtt
+        scaled = (own_scale > 0) & ((segments.flags & SYN) == 0)
+        window = segments.window.astype(np.int64) << np.where(scaled, own_scale, 0)
+        marks = Marks(
+            np.zeros(count, np.uint16),
+            np.zeros(count, np.int32),
+            np.zeros(count, np.int64),
+            window,
+            own_scale,
+            initial,
+            groups,
+            bits,
+            completeness,
+            numbers.reused & numbers.opened,
+        )
+        self._compare(segments, numbers, groups, marks, other_scale, None if self.as_tshark else twice)
+        if state.open > self.most_open:
+            too_many = state.open - self.most_open + self.most_open // 8
+            self.let_go += too_many
+            state.forget(state.idle_longest(too_many))
+        return marks
+
+    def _compare(
+        self,
+        segments: Segments,
+        numbers: StreamNumbers,
+        groups: Groups,
+        marks: Marks,
+        other_scale: NDArray[np.int16],
+        twice: NDArray[np.int64] | None,
+    ) -> None:
+        """Find the marks that depend on sequence numbers."""
+        looked_at = np.ones(len(segments), np.bool_) if twice is None else twice == 0
+        known = looked_at & (segments.length >= 0)
+        if known.all():
+            placed = groups
+        else:
+            placed = Groups.by_stream(numbers, np.flatnonzero(known))
+            placed.slot = self._state.slots(placed.stream)
+        lanes = Lanes.lay_out(placed)
+        carried = {name: values[placed.slot] for name, values in self._state.lane.items()}
+        repeats = ((segments.flags & (SYN | ACK)) == SYN) & numbers.base_known & ~numbers.reused
+        repeats &= segments.sequence == numbers.base
+        columns = LaneColumns(
+            segments,
+            lanes,
+            carried,
+            other_scale[lanes.segment],
+            marks.initial_rtt_ns[lanes.segment],
+            repeats[lanes.segment],
+        )
+        columns.evaluate()
+        rows = ~lanes.is_head
+        at = lanes.segment[rows]
+        marks.mask[at] = columns.mask[rows]
+        duplicates = np.flatnonzero(columns.duplicate)
+        if len(duplicates):
+            latest = np.maximum.accumulate(np.where(columns.changes, columns.place, 0))[duplicates]
+            frame = np.where(
+                lanes.is_head[latest], carried["change"].reshape(-1)[lanes.lane[duplicates]],
+                segments.number[lanes.segment[latest]],
+            )
+            marks.duplicate_ack_number[lanes.segment[duplicates]] = columns.duplicate_number[duplicates]
+            marks.duplicate_ack_frame[lanes.segment[duplicates]] = frame
+
+        doubtful = self._doubtful(segments, looked_at & ~known, groups, placed, columns)
+        lane_count = len(lanes.head)
+        if lane_count:
+            ends = np.append(lanes.head[1:], len(lanes.segment)) - 1
+            after = columns.state_at(np.arange(lane_count), ends, np.full(lane_count, _END))
+            for name in _SIDE:
+                self._state.lane[name][placed.slot] = after[name].reshape(-1, 2)
+        for group, begin in doubtful.items():
+            self._packet_by_packet(
+                segments, numbers, groups, group, begin, looked_at, placed, columns, other_scale, repeats, marks
+            )
+        self._settle(segments, lanes, placed, carried, marks)
+        unmarked = ~(segments.header_ok & segments.options_ok & (segments.length >= 0))
+        marks.mask[unmarked] = 0
+        marks.mask[numbers.reused & segments.header_ok & segments.options_ok] |= np.uint16(Mark.REUSED_PORTS)
+        if twice is not None:
+            marks.mask[~looked_at] = np.uint16(Mark.CAPTURED_TWICE)
+
+    def _doubtful(
+        self,
+        segments: Segments,
+        unknown: NDArray[np.bool_],
+        groups: Groups,
+        placed: Groups,
+        columns: LaneColumns,
+    ) -> dict[int, int]:
+        """Return the groups that need the plain rules, each with the first segment from which on."""
+        found = [columns.lanes.segment[places] for places in columns.trigger]
+        found.append(np.flatnonzero(unknown))
+        found.append(np.flatnonzero(same_ends(segments)))
+        segment = np.unique(np.concatenate(found))
+        if not len(segment):
+            return {}
+        group_of = np.empty(len(segments), np.int64)
+        group_of[groups.order] = groups.of
+        group, first = np.unique(group_of[segment], return_index=True)
+        return dict(zip(group.tolist(), segment[first].tolist(), strict=True))
+
+    def _packet_by_packet(
+        self,
+        segments: Segments,
+        numbers: StreamNumbers,
+        groups: Groups,
+        group: int,
+        begin: int,
+        looked_at: NDArray[np.bool_],
+        placed: Groups,
+        columns: LaneColumns,
+        other_scale: NDArray[np.int16],
+        repeats: NDArray[np.bool_],
+        marks: Marks,
+    ) -> None:
+        """Tell one stream of the batch by the plain rules, from the segment ``begin`` on."""
+        end = groups.start[group + 1] if group + 1 < len(groups.start) else len(groups.order)
+        mine = groups.order[groups.start[group] : end]
+        mine = mine[(mine >= begin) & looked_at[mine]]
+        slot = int(groups.slot[group])
+        sides = self._sides_before(begin, slot, placed, columns)
+        if bool(same_ends(segments.take(mine[:1])).any()):
+            sides[1] = sides[0]
+        self.packet_by_packet += len(mine)
+        rows = zip(
+            mine.tolist(),
+            numbers.direction[mine].tolist(),
+            segments.number[mine].tolist(),
+            segments.time_ns[mine].tolist(),
+            segments.sequence[mine].tolist(),
+            segments.acknowledgment[mine].tolist(),
+            segments.flags[mine].tolist(),
+            segments.window[mine].tolist(),
+            segments.length[mine].tolist(),
+            repeats[mine].tolist(),
+            other_scale[mine].tolist(),
+            marks.initial_rtt_ns[mine].tolist(),
+            strict=True,
+        )
+        for at, *values in rows:
+            packet = Packet(*values)
+            own = sides[packet.direction]
+            marks.mask[at], duplicate = mark_packet(packet, own, sides[1 - packet.direction])
+            marks.duplicate_ack_number[at] = duplicate
+            marks.duplicate_ack_frame[at] = own.change if duplicate else 0
+        for direction, side in enumerate(sides):
+            for name in _SIDE:
+                self._state.lane[name][slot, direction] = getattr(side, name)
+
+    def _sides_before(self, begin: int, slot: int, placed: Groups, columns: LaneColumns) -> list[Side]:
+        """Return both sides of the stream in ``slot`` as they are before the segment ``begin``."""
+        lanes = columns.lanes
+        found = np.flatnonzero(placed.slot == slot)
+        if not len(found):  # only segments of unknown length: nothing has moved the carried state
+            values: dict[str, Any] = {name: self._state.lane[name][slot] for name in _SIDE}
+        else:
+            which = 2 * int(found[0]) + np.arange(2)
+            heads = lanes.head[which]
+            ends = np.append(lanes.head, len(lanes.segment))[which + 1]
+            place = np.array([
+                head + np.searchsorted(lanes.segment[head + 1 : end], begin)
+                for head, end in zip(heads.tolist(), ends.tolist(), strict=True)
+            ])
+            values = columns.state_at(which, place, np.full(2, begin))
+        return [Side(**{name: values[name][direction].item() for name in _SIDE}) for direction in (0, 1)]
+
+    def _settle(
+        self, segments: Segments, lanes: Lanes, placed: Groups, carried: dict[str, NDArray[Any]], marks: Marks
+    ) -> None:
+        """Note who has sent SYN and SYN,ACK; clear the SYN,ACKs of simultaneous opens of the name retransmission."""
+        syn = np.flatnonzero(((segments.flags[lanes.segment] & SYN) != 0) & ~lanes.is_head)
+        if not len(syn):
+            return
+        seen = carried["syn_seen"].reshape(-1)
+        lane, segment = lanes.lane[syn], lanes.segment[syn]
+        answers = (segments.flags[segment] & ACK) != 0
+        again = answers & ((marks.mask[segment] & np.uint16(Mark.RETRANSMISSION)) != 0)
+        if not self.as_tshark and again.any():
+            at = syn[again]
+            opened = _seen_before(syn[~answers], lanes, at, seen & _PURE_SYN_SENT)
+            answered = _seen_before(syn[answers], lanes, at, seen & _SYN_ACK_SENT)
+            both = _seen_before(syn[~answers], lanes, lanes.other[at] + 1, seen & _PURE_SYN_SENT)
+            first = lanes.segment[at[opened & ~answered & both]]
+            marks.mask[first] &= np.uint16(~Mark.RETRANSMISSION & 0xFFFF)
+        np.bitwise_or.at(seen, lane, np.where(answers, _SYN_ACK_SENT, _PURE_SYN_SENT).astype(np.uint8))
+        self._state.lane["syn_seen"][placed.slot] = seen.reshape(-1, 2)
+
+
+def _seen_before(
+    what: NDArray[np.int64], lanes: Lanes, at: NDArray[np.int64], carried: NDArray[np.uint8]
+) -> NDArray[np.bool_]:
+    """Return whether one of the places ``what`` stands in the same lane before each place ``at``, or was carried."""
+    lane = lanes.lane[at - 1]
+    before = np.searchsorted(what, at) - np.searchsorted(what, lanes.head[lane])
+    return (before > 0) | (carried[lane] != 0)
