@@ -22,8 +22,10 @@ def open_capture(path: str, *, batch_octets: int = BATCH_OCTETS) -> Source:
     stream = open_octets(path)
     try:
         prefix = read_prefix(stream, ENOUGH, 4096)
-        from sniffkit.sources import pcap
+        from sniffkit.sources import pcap, pcapng, pcapng_blocks
 
+        if prefix.startswith(pcapng_blocks.SECTION_MAGIC):
+            return pcapng.PcapngSource(path, stream, prefix, batch_octets)
         if pcap.byte_order(prefix):
             return pcap.PcapSource(path, stream, prefix, batch_octets)
         raise NotACapture("capture.empty" if not prefix else "capture.unknown", file=path)

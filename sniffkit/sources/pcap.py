@@ -16,7 +16,7 @@ import numpy as np
 from sniffkit.errors import NotACapture
 from sniffkit.sources.batch import Batch, Interface
 from sniffkit.sources.octets import Octets
-from sniffkit.sources.source import BATCH_PACKETS, Source
+from sniffkit.sources.source import MAX_CAPTURED, MAX_LENGTH, Source
 from sniffkit.sources.window import Window
 
 if TYPE_CHECKING:
@@ -28,12 +28,6 @@ MAGICS = {  # magic -> (nanoseconds in one unit of the fraction, octets of a pac
     0xA1B23C4D: (1, 16),
     0xA1B2CD34: (1000, 24),
 }
-MAX_CAPTURED = 262_144
-"""The longest packet believed, in octets: tcpdump's and tshark's own limit. More is damage."""
-
-MAX_LENGTH = 2**31 - 1
-"""A longer length on the wire is told as this one, as tshark does."""
-
 LINK_TYPE = 0xFFFF
 """The link type's part of its field; above stand the length of the frame check sequence and reserved bits."""
 
@@ -96,7 +90,19 @@ class PcapSource(Source):
                 starts, records, captured = starts[:kept], records[:kept], captured[:kept]
             sane, need = self._why_stopped(used, self.packets + len(starts) + 1)
             octets = window.advance(used, need)
-            yield from self._cut(octets, starts, records, captured)
+            time_ns = records["seconds"].astype(np.int64) * 1_000_000_000
+            time_ns += records["fraction"].astype(np.int64) * self.tick
+            count = len(starts)
+            yield from self.hand_out(
+                octets,
+                starts + self.header,
+                captured,
+                np.minimum(records["length"], MAX_LENGTH).astype(np.int64),
+                time_ns,
+                np.full(count, self.interfaces[0].link_type, np.int32),
+                np.zeros(count, np.int32),
+            )
+        self.note_failure(self._stream, self.packets + 1, window.start + window.filled)
 
     def _packet_starts(self) -> tuple[NDArray[np.int64], int]:
         """Return where in the window headers of whole packets begin, int64 (n,), and what follows them."""
@@ -136,40 +142,8 @@ class PcapSource(Source):
                 return False, 0
         if window.ended and self._stream.failure is None:
             if present < self.header:
-                self.note_damage(
-                    "pcap.header-cut", packet=packet, octet=octet, present=present, needed=self.header
-                )
+                self.note_damage("pcap.header-cut", packet=packet, octet=octet, present=present, needed=self.header)
             else:
                 present -= self.header
-                self.note_damage(
-                    "pcap.packet-cut", packet=packet, octet=octet, present=present, captured=captured
-                )
+                self.note_damage("pcap.packet-cut", packet=packet, octet=octet, present=present, captured=captured)
         return not window.ended, self.header + captured
-
-    def _cut(
-        self,
-        octets: NDArray[np.uint8],
-        starts: NDArray[np.int64],
-        records: NDArray[np.void],
-        captured: NDArray[np.int64],
-    ) -> Iterator[Batch]:
-        """Make batches of no more than BATCH_PACKETS packets of what one buffer holds."""
-        time_ns = records["seconds"].astype(np.int64) * 1_000_000_000
-        time_ns += records["fraction"].astype(np.int64) * self.tick
-        length = np.minimum(records["length"], MAX_LENGTH).astype(np.int64)
-        offset = starts + self.header
-        for low in range(0, len(starts), BATCH_PACKETS):
-            rows = slice(low, low + BATCH_PACKETS)
-            count = len(starts[rows])
-            batch = Batch(
-                octets,
-                offset[rows],
-                captured[rows],
-                length[rows],
-                time_ns[rows],
-                np.full(count, self.interfaces[0].link_type, np.int32),
-                np.zeros(count, np.int32),
-                self.packets + 1,
-            )
-            self.packets += count
-            yield batch

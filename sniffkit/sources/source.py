@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sniffkit.errors import DamagedCapture
 from sniffkit.sources.batch import Batch, Interface
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.sources.octets import Octets
 
 BATCH_OCTETS = 8 * 1024 * 1024
 """How many octets of a capture one batch holds, unless the caller asks for another number."""
@@ -16,11 +22,17 @@ BATCH_OCTETS = 8 * 1024 * 1024
 BATCH_PACKETS = 131_072
 """How many packets one batch holds at most: columns cost memory per packet, even for an empty one."""
 
+MAX_CAPTURED = 262_144
+"""The longest packet believed, in octets: tcpdump's and tshark's own limit. More is damage."""
+
+MAX_LENGTH = 2**31 - 1
+"""A longer length on the wire is told as this one, as tshark does."""
+
 DAMAGE_TOLD = 100
 """How many places of damage are kept one by one; further ones are only counted."""
 
-COMMENTS_KEPT = 10_000
-"""How many comments (and how many names, and how many interfaces' worth of text) a source keeps."""
+TEXTS_KEPT = 10_000
+"""How many comments, and how many names of addresses, a source keeps."""
 
 TEXT_KEPT = 4096
 """How many characters of one comment or name are kept."""
@@ -97,6 +109,38 @@ class Source:
     ) -> None:
         self.close()
 
+    def hand_out(
+        self,
+        octets: NDArray[np.uint8],
+        offset: NDArray[np.int64],
+        captured: NDArray[np.int64],
+        length: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+        link_type: NDArray[np.int32],
+        interface: NDArray[np.int32],
+    ) -> Iterator[Batch]:
+        """Make batches of no more than BATCH_PACKETS packets of those in one buffer, and count them."""
+        for low in range(0, len(offset), BATCH_PACKETS):
+            rows = slice(low, low + BATCH_PACKETS)
+            batch = Batch(
+                octets,
+                offset[rows],
+                captured[rows],
+                length[rows],
+                time_ns[rows],
+                link_type[rows],
+                interface[rows],
+                self.packets + 1,
+            )
+            self.packets += len(batch)
+            yield batch
+
+    def note_failure(self, stream: Octets, packet: int, octet: int) -> None:
+        """Remember why the stream ended before its end, if it did."""
+        if stream.failure is not None:
+            id, values = stream.failure
+            self.note_damage(id, packet=packet, octet=octet, **values)
+
     def note_damage(self, id: str, **values: object) -> None:
         """Remember a place where the capture is damaged."""
         if len(self.damage) < DAMAGE_TOLD:
@@ -104,7 +148,17 @@ class Source:
         else:
             self.damage_untold += 1
 
+    @property
+    def comments_full(self) -> bool:
+        """Whether no more comments are kept."""
+        return len(self.comments) >= TEXTS_KEPT
+
+    def note_name(self, address: str, name: str) -> None:
+        """Remember the first name of an address, as long as there is room."""
+        if len(self.names) < TEXTS_KEPT:
+            self.names.setdefault(address, name[:TEXT_KEPT])
+
     def note_comment(self, packet: int, text: str) -> None:
         """Remember a comment, as long as there is room."""
-        if len(self.comments) < COMMENTS_KEPT:
+        if not self.comments_full:
             self.comments.append(Comment(packet, text[:TEXT_KEPT]))
