@@ -39,7 +39,7 @@ expected: $(READY)  ## write tests/expected/ and the outputs in the READMEs anew
 	$(VENV) -m pytest --rewrite
 
 pictures: $(READY)  ## draw the pictures of the README anew
-	$(VENV) -m tests.pictures
+	$(VENV) pictures/draw.py
 
 clean:  ## remove what was made: .venv, build/ and the tools' caches
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
