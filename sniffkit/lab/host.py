@@ -82,7 +82,10 @@ class Host:
         return made
 
     def listen(self, port: int, *, family: int = socket.AF_INET, receive_buffer: int = 0) -> socket.socket:
-        """Open a listening TCP socket on all addresses; ``receive_buffer`` in octets, 0 for the system's."""
+        """Open a listening TCP socket on all addresses.
+
+        receive_buffer: octets its connections have for what their program hasn't read; 0 for the system's choice
+        """
         listener = self.open_socket(family=family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_buffer:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from sniffkit.errors import NotPermitted
@@ -25,7 +26,12 @@ CAP_SYS_ADMIN = 21
 
 
 def may_make_namespaces() -> bool:
-    """Tell whether this process holds CAP_SYS_ADMIN in its user namespace."""
+    """Tell whether this process holds CAP_SYS_ADMIN in its user namespace.
+
+    Raises NotPermitted ``lab.not-linux`` on other systems, which have no namespaces.
+    """
+    if not sys.platform.startswith("linux"):
+        raise NotPermitted("lab.not-linux", system=sys.platform)
     with open("/proc/self/status") as status:
         effective = next(line for line in status if line.startswith("CapEff:"))
     return bool(int(effective.split()[1], 16) >> CAP_SYS_ADMIN & 1)
@@ -99,7 +105,4 @@ def write(path: str, text: str) -> None:
 
 
 def _libc() -> ctypes.CDLL:
-    try:
-        return ctypes.CDLL(None, use_errno=True)
-    except (OSError, TypeError) as error:  # not Linux
-        raise NotPermitted("lab.no-namespaces", call="libc", reason=str(error)) from error
+    return ctypes.CDLL(None, use_errno=True)

@@ -6,6 +6,7 @@ The process moves into a network of its own before anything else; it never sees 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 
@@ -20,7 +21,7 @@ from sniffkit.sources.writer import ETHERNET, create_capture
 
 
 def record(scenario: Scenario, path: str) -> int:
-    """Play one scenario, write its capture to ``path``; return the number of packets.
+    """Play one scenario, write its capture to ``path`` (``-``: standard output); return the number of packets.
 
     The process must have called ``namespaces.enter`` or be root.
     """
@@ -42,19 +43,35 @@ def record(scenario: Scenario, path: str) -> int:
         return writer.written
 
 
+def record_into(scenario: Scenario, directory: str) -> int:
+    """Record one scenario under its own name; an earlier capture is replaced only by a whole new one."""
+    unfinished = os.path.join(directory, f".unfinished-{scenario.file_name}")
+    try:
+        count = record(scenario, unfinished)
+        os.replace(unfinished, os.path.join(directory, scenario.file_name))
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(unfinished)
+    return count
+
+
 def main(arguments: list[str]) -> int:
-    """Record the named scenarios, or all; one line each on standard output."""
+    """Record the named scenarios, or all; one line each on standard output (none where the capture goes there)."""
     parser = argparse.ArgumentParser(prog="python -m sniffkit.lab.record", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("directory", help="where the captures are written")
+    parser.add_argument("directory", help="where the captures are written; - for one scenario to standard output")
     parser.add_argument("names", nargs="*", metavar="NAME", help="scenarios; all where none is named")
     asked = parser.parse_args(arguments)
+    if asked.directory == "-" and len(asked.names) != 1:
+        parser.error("standard output takes one scenario")
     try:
         chosen = [known(name) for name in asked.names] or list(SCENARIOS)
-        os.makedirs(asked.directory, exist_ok=True)
         namespaces.enter()
+        if asked.directory == "-":
+            record(chosen[0], "-")
+            return ExitCode.OK
+        os.makedirs(asked.directory, exist_ok=True)
         for scenario in chosen:
-            count = record(scenario, os.path.join(asked.directory, scenario.file_name))
-            print(f"{scenario.file_name}\t{count}", flush=True)
+            print(f"{scenario.file_name}\t{record_into(scenario, asked.directory)}", flush=True)
     except SniffkitError as error:
         print(f"sniffkit lab: {error}", file=sys.stderr)
         return error.exit_code

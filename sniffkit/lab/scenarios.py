@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sniffkit.lab import closing
+from sniffkit.lab import closing, delivery, neighbours, opening, questions, viewpoints
 from sniffkit.lab.wire import FAR, MIDDLE, NEAR
 
 if TYPE_CHECKING:
@@ -48,6 +48,43 @@ SCENARIOS = (
     Scenario("handshake-close-4", closing.handshake_close_4),
     Scenario("close-3-segment", closing.close_3_segment),
     Scenario("server-closes-first", closing.server_closes_first),
+    Scenario("half-close-data", closing.half_close_data),
+    Scenario("fin-with-data", closing.fin_with_data),
+    Scenario("simultaneous-close", closing.simultaneous_close, delay=0.05),
+    Scenario("fin-again-in-time-wait", closing.fin_again_in_time_wait),
+    Scenario("reset-by-abort", closing.reset_by_abort),
+    Scenario("reset-data-unread", closing.reset_data_unread),
+    Scenario("peer-vanished", closing.peer_vanished),
+    Scenario("refused-port", opening.refused_port),
+    Scenario("unanswered-syn", opening.unanswered_syn),
+    Scenario("syn-retransmitted", opening.syn_retransmitted),
+    Scenario("synack-lost", opening.synack_lost, at=SERVER_SIDE),
+    Scenario("simultaneous-open", opening.simultaneous_open, delay=0.05),
+    Scenario("old-duplicate-syn", opening.old_duplicate_syn, at=SERVER_SIDE),
+    Scenario("half-open-peer", opening.half_open_peer),
+    Scenario("fast-open", opening.fast_open),
+    Scenario("port-reuse", opening.port_reuse),
+    Scenario("lost-segment", delivery.lost_segment),
+    Scenario("out-of-order", delivery.out_of_order, at=SERVER_SIDE),
+    Scenario("repeated-segment", delivery.repeated_segment, at=SERVER_SIDE),
+    Scenario("timeout-retransmission", delivery.timeout_retransmission),
+    Scenario("zero-window", delivery.zero_window),
+    Scenario("keepalive", delivery.keepalive),
+    Scenario("sticky-nagle", delivery.sticky_nagle),
+    Scenario("udp-question-answer", questions.udp_question_answer),
+    Scenario("udp-lost", questions.udp_lost),
+    Scenario("udp-closed-port", questions.udp_closed_port),
+    Scenario("arp-ping", neighbours.arp_ping, ask_arp=True),
+    Scenario("ipv6-neighbour-discovery", neighbours.ipv6_neighbour_discovery, ipv6=True, format="pcapng"),
+    Scenario("vlan", neighbours.vlan, at=TRUNK, ask_arp=True),
+    Scenario("dns-lookup", questions.dns_lookup),
+    Scenario("http-exchange", questions.http_exchange, ask_arp=True, format="pcapng"),
+    Scenario("offload", viewpoints.offload, keep_offload=True),
+    Scenario("midstream", viewpoints.midstream),
+    Scenario("one-direction", viewpoints.one_direction),
+    Scenario("captured-twice", viewpoints.captured_twice, at=MIRROR, delay=0.00005),
+    Scenario("clock-set-back", viewpoints.clock_set_back),
+    Scenario("snap-length", viewpoints.snap_length, snap_length=68),
 )
 
 

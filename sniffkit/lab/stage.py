@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sniffkit.lab.host import FIRST_PORT
 from sniffkit.lab.world import CLIENT, DNS, ROUTER, SERVER
 
 if TYPE_CHECKING:
@@ -50,14 +51,22 @@ class Stage:
         """The wire between the client and the router."""
         return self.room.line
 
-    def connection(self, *, port: int = WEB) -> tuple[socket.socket, socket.socket]:
-        """Open a connection to the server; return the client's and the server's socket."""
-        with self.server.listen(port) as listener:
-            near = self.client.connect(SERVER, port)
+    def connection(
+        self, *, from_port: int = FIRST_PORT, receive_buffer: int = 0
+    ) -> tuple[socket.socket, socket.socket]:
+        """Open a connection to the server; return the client's and the server's socket (as ``Host.listen``)."""
+        with self.server.listen(WEB, receive_buffer=receive_buffer) as listener:
+            near = self.client.connect(SERVER, WEB, from_port=from_port)
             far, _ = listener.accept()
         far.settimeout(near.gettimeout())
         self.pause()
         return near, far
+
+    def close(self, first: socket.socket, second: socket.socket) -> None:
+        """Close in four segments: ``second`` takes its time, so that its kernel acknowledges the FIN alone."""
+        first.close()
+        self.pause()
+        second.close()
 
     def pause(self, seconds: float = 0.1) -> None:
         """Wait; the default is longer than a delayed acknowledgement (40 ms) and its way over the wire."""

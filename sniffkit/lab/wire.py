@@ -81,6 +81,7 @@ class Recording:
         if self.shift is not None:
             now = self.shift(self.writer.written + 1, now)
         self.writer.write(frame.octets, now)
+        self.writer.flush()  # whoever reads the capture while it is made sees each packet at once
 
 
 @dataclass(order=True, slots=True)

@@ -178,3 +178,9 @@ class Classroom(World):
                 *([f"route add default via {gateway}"] if gateway else []),
             )
         self.router.setting("net.ipv6.conf.all.forwarding", 1)
+        # A router asks for neighbours from its link-local address, and here it has none; only the client must ask.
+        self.router.ip(
+            f"neighbour replace {CLIENT_6} lladdr {CLIENT_MAC} dev lan nud permanent",
+            f"neighbour replace {SERVER_6} lladdr {SERVER_MAC} dev wan0 nud permanent",
+        )
+        self.server.ip(f"neighbour replace {OUTSIDE_6} lladdr {OUTSIDE_MAC} dev eth0 nud permanent")
