@@ -44,10 +44,12 @@ NUMPY_ONLY_WHEN_USED = [
     "__init__.py",
     "__main__.py",
     "commands/",
-    "explanations/",
+    "explanations/__init__.py",
+    "explanations/catalogue.py",
+    "explanations/language.py",
     "renderers/json.py",
 ]
-"""Files that ``--help`` or a small capture loads: NumPy (0.12 s) only inside the function that needs it."""
+"""Files that ``--help`` and an error message load: NumPy (0.12 s) only inside the function that needs it."""
 
 NOT_A_COMMAND: dict[str, str] = {}
 """Files of commands/ that other commands may import, with the reason."""
@@ -306,9 +308,7 @@ def modules_loaded_by(*arguments: str) -> set[str]:
         "from sniffkit.__main__ import main\n"
         "main()\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, cwd=ROOT, check=False, encoding="utf-8"
-    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT, check=False, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     return set(done.stderr.splitlines()[-1].split())
 

@@ -17,6 +17,10 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from sniffkit.protocols import REGISTER
+from sniffkit.protocols.packet import read_packet
+from sniffkit.sources import open_capture
+
 ROOT = Path(__file__).parent.parent
 TEXTS = ROOT / "sniffkit" / "explanations" / "texts"
 LANGUAGES = ("en", "zh")
@@ -122,11 +126,19 @@ def test_chinese_is_set_as_chinese_is_set() -> None:
 
 # What the program can speak of
 
+ID = re.compile(r"[a-z0-9]+([.-][a-z0-9-]+)+")
+
 MAKERS = {"SniffkitError", "UsageError", "DamagedCapture", "NotACapture", "NotPermitted", "Problem", "Fact"}
 """What is made from an id and values. A function that hands its own parameter on to one of these is one, too."""
 
-COMPUTED: dict[str, list[str]] = {}
-"""Ids that are put together while the program runs: the expression, and every id it can become."""
+COMPUTED: dict[str, list[str]] = {
+    "protocols/packet.py: f'{header.protocol}.header-cut'": [f"{protocol.name}.header-cut" for protocol in REGISTER],
+    "protocols/pseudo.py: f'{reader.layer.protocol}.checksum-bad'": ["tcp.checksum-bad", "udp.checksum-bad"],
+    # pairs of an id and its values, which are read where they are written
+    "sources/source.py: id": [],
+    "sources/pcapng.py: id": [],
+}
+"""Ids that are put together while the program runs: the file and the expression, and every id it can become."""
 
 
 @dataclass(frozen=True)
@@ -183,14 +195,14 @@ def id_of(call: ast.Call, known: dict[str, int]) -> ast.expr | None:
     return call.args[place] if place < len(call.args) else (named[0] if named else None)
 
 
-def ids_in(expression: ast.expr) -> list[str] | None:
+def ids_in(file: str, expression: ast.expr) -> list[str] | None:
     """Return the ids an expression can be; None where only running it tells."""
     if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
         return [expression.value]
     if isinstance(expression, ast.IfExp):
-        either, other = ids_in(expression.body), ids_in(expression.orelse)
+        either, other = ids_in(file, expression.body), ids_in(file, expression.orelse)
         return None if either is None or other is None else either + other
-    return COMPUTED.get(ast.unparse(expression))
+    return COMPUTED.get(f"{file}: {ast.unparse(expression)}")
 
 
 def values_given(call: ast.Call, id: ast.expr) -> frozenset[str] | None:
@@ -210,6 +222,18 @@ def values_given(call: ast.Call, id: ast.expr) -> frozenset[str] | None:
     return frozenset(names)
 
 
+def pairs_in(path: Path, tree: ast.Module) -> Iterator[Mention]:
+    """Yield the ids written down to be raised elsewhere: ``("capture.cut", {"octet": …})`` and ``id = "capture.cut"``."""
+    for node in ast.walk(tree):
+        id: ast.expr | None = None
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(node.elts[1], ast.Dict):
+            id = node.elts[0]
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "id":
+            id = node.value
+        if isinstance(id, ast.Constant) and isinstance(id.value, str) and ID.fullmatch(id.value):
+            yield Mention(f"{path}:{id.lineno}", id.value, None)
+
+
 def mentions() -> tuple[list[Mention], list[str]]:
     """Return every id the program can speak of, and the places where an id cannot be read off."""
     found, complaints = [], []
@@ -219,10 +243,11 @@ def mentions() -> tuple[list[Mention], list[str]]:
             if id is None or (isinstance(id, ast.Name) and id.id in parameters and function in makers()):
                 continue
             place = f"{path}:{call.lineno}"
-            names = ids_in(id)
+            names = ids_in(path.relative_to(ROOT / "sniffkit").as_posix(), id)
             if names is None:
                 complaints.append(f"{place}: {ast.unparse(id)}: write ids as they are, or list them in COMPUTED")
             found.extend(Mention(place, name, values_given(call, id)) for name in names or [])
+        found.extend(pairs_in(path, tree))
     return found, complaints
 
 
@@ -249,8 +274,6 @@ def test_no_text_asks_for_a_value_that_is_not_given() -> None:
 
 def test_every_header_field_has_its_text() -> None:
     """A learner can ask of each field what it is called, what it says and why it is there."""
-    from sniffkit.protocols import REGISTER
-
     parts = {(text.id, text.part) for text in texts()}
     complaints = []
     for protocol in REGISTER:
@@ -263,9 +286,6 @@ def test_every_header_field_has_its_text() -> None:
 
 
 def test_every_field_of_the_sample_captures_has_its_text() -> None:
-    from sniffkit.protocols.packet import read_packet
-    from sniffkit.sources import open_capture
-
     named = {text.id for text in texts() if text.part == "name"}
     missing: dict[str, str] = {}
     for path in sorted((ROOT / "captures").glob("*.pcap*")):
