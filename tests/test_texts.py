@@ -223,7 +223,7 @@ def values_given(call: ast.Call, id: ast.expr) -> frozenset[str] | None:
 
 
 def pairs_in(path: Path, tree: ast.Module) -> Iterator[Mention]:
-    """Yield the ids written down to be raised elsewhere: ``("capture.cut", {"octet": …})`` and ``id = "capture.cut"``."""
+    """Yield the ids written down to be raised elsewhere: ``("a.b", {"octet": …})`` and ``id = "a.b"``."""
     for node in ast.walk(tree):
         id: ast.expr | None = None
         if isinstance(node, ast.Tuple) and len(node.elts) == 2 and isinstance(node.elts[1], ast.Dict):
