@@ -25,6 +25,9 @@ class Operation(IntEnum):
     INVERSE_REPLY = 9
 
 
+ETHERNET = (1, 6)
+"""Hardware types with MAC addresses: Ethernet, and IEEE 802 networks."""
+
 FIXED = (
     Field("arp.hw.type", 16),
     hexadecimal("arp.proto.type", 16),
@@ -54,7 +57,7 @@ def read(reader: Reader) -> None:
     hardware, protocol = reader.value("arp.hw.size"), reader.value("arp.proto.size")
     promised = 8 + 2 * (hardware + protocol)
     present = reader.end - reader.start
-    mac = hardware == 6
+    mac = hardware == 6 and reader.value("arp.hw.type") in ETHERNET
     ipv4 = protocol == 4 and reader.value("arp.proto.type") == 0x0800
     for side in ("src", "dst"):
         reader.add(f"arp.{side}.hw_mac" if mac else f"arp.{side}.hw", hardware, Form.MAC if mac else Form.OCTETS)
@@ -68,7 +71,9 @@ def read(reader: Reader) -> None:
 def valid(headers: Headers) -> NDArray:  # type: ignore[type-arg]
     """Tell which messages have Ethernet and IPv4 addresses."""
     sizes = (headers.field("arp.hw.size") == 6) & (headers.field("arp.proto.size") == 4)
-    return sizes & (headers.field("arp.proto.type") == 0x0800)  # type: ignore[no-any-return]
+    kind = headers.field("arp.hw.type")
+    ethernet = (kind == ETHERNET[0]) | (kind == ETHERNET[1])
+    return sizes & ethernet & (headers.field("arp.proto.type") == 0x0800)  # type: ignore[no-any-return]
 
 
 PROTOCOL = Protocol("arp", HEADER, {"eth.type": (0x0806, 0x8035)}, read, valid=valid, start=START, bounds_frame=True)
