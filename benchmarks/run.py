@@ -66,14 +66,12 @@ def judge(goal: Goal, ours: list[Measure], peers: dict[str, list[Measure]], pack
     """Return a goal, the figure beside it, and whether it was reached."""
     seconds, megabytes = median(m.seconds for m in ours), max(m.megabytes for m in ours)
     if goal.faster_than:
-        if goal.faster_than not in peers:
-            return f"at least {goal.at_least:g} x as fast as {goal.faster_than}: not measured, it is not installed"
-        ratio = median(
-            theirs.seconds / mine.seconds for mine, theirs in zip(ours, peers[goal.faster_than], strict=True)
-        )
-        asked, figure, reached = (
-            f"at least {goal.at_least:g} x as fast as {goal.faster_than}", f"{ratio:.1f} x", ratio >= goal.at_least
-        )  # fmt: skip
+        asked = f"at least {goal.at_least:g} x as fast as {goal.faster_than}"
+        if not peers[goal.faster_than]:
+            return f"{asked}: not measured"
+        turns = zip(ours, peers[goal.faster_than], strict=False)
+        ratio = median(theirs.seconds / mine.seconds for mine, theirs in turns)
+        figure, reached = f"{ratio:.1f} x", ratio >= goal.at_least
     elif goal.rate:
         rate = packets / seconds
         asked, figure, reached = f"at least {goal.rate:,.0f} packets/s", f"{rate:,.0f}", rate >= goal.rate
@@ -84,33 +82,41 @@ def judge(goal: Goal, ours: list[Measure], peers: dict[str, list[Measure]], pack
     return f"{asked}: {figure}  {'reached' if reached else 'NOT REACHED'}"
 
 
-def report(case: Case, rounds: int) -> bool:
-    """Measure a case, print its rows and goals; return False where sniffkit itself failed."""
-    print(f"\n{case.title}", flush=True)
-    runs = [run for run in case.runs if is_there(run)]
-    for run in case.runs:
-        if run not in runs:
-            print(f"  {run.who:<10} is not installed: left out")
-    taken: dict[str, list[Measure]] = {run.who: [] for run in runs}
+def take_turns(case: Case, rounds: int) -> dict[str, list[Measure]]:
+    """Measure the programs of a case in turns, so many times each; who is missing or fails is told and left out."""
+    taken: dict[str, list[Measure]] = {run.who: [] for run in case.runs}
+    runs = list(case.runs)
     for turn in range(rounds):
-        for run in runs:
+        for run in list(runs):
             if run.whole and turn:  # a figure scaled from a part is only a rough one: once is enough
                 continue
             try:
+                if not is_there(run):
+                    raise CommandFailed("not installed")
                 taken[run.who].append(scaled(run, measure(run)))
             except CommandFailed as error:
-                print(f"  {run.who:<10} failed, {error}")
-                return run.who != "sniffkit"
-    for run in runs:
-        seconds = median(m.seconds for m in taken[run.who])
-        megabytes = max(m.megabytes for m in taken[run.who])
+                print(f"  {run.who:<10} left out: {error}")
+                runs.remove(run)
+                taken[run.who].clear()
+    return taken
+
+
+def report(case: Case, rounds: int) -> bool:
+    """Measure a case, print its rows and goals; return False where sniffkit itself failed."""
+    print(f"\n{case.title}", flush=True)
+    taken = take_turns(case, rounds)
+    for run in case.runs:
+        if not (measures := taken[run.who]):
+            continue
+        seconds, megabytes = median(m.seconds for m in measures), max(m.megabytes for m in measures)
         packets = run.whole or run.packets
         rate = f"{packets / seconds:>11,.0f} packets/s" if packets > 1000 else " " * 21
         note = f"   (scaled from {run.packets:,} packets)" if run.whole > run.packets else ""
         print(f"  {run.who:<10}{seconds:9.2f} s {rate} {megabytes:7.0f} MB{note}")
-    for goal in case.goals:
-        print("  " + judge(goal, taken["sniffkit"], taken, case.runs[0].packets))
-    return True
+    ours = taken["sniffkit"]
+    for goal in case.goals if ours else ():
+        print("  " + judge(goal, ours, taken, case.runs[0].packets))
+    return bool(ours)
 
 
 def read_once(path: Path) -> None:
