@@ -16,7 +16,7 @@ import numpy as np
 from sniffkit.errors import NotACapture
 from sniffkit.sources.batch import Batch, Interface
 from sniffkit.sources.octets import Octets
-from sniffkit.sources.source import MAX_CAPTURED, MAX_LENGTH, Source
+from sniffkit.sources.source import MAX_CAPTURED, MAX_LENGTH, FileSource
 from sniffkit.sources.window import Window
 
 if TYPE_CHECKING:
@@ -40,11 +40,11 @@ def byte_order(prefix: bytes) -> str:
     return ""
 
 
-class PcapSource(Source):
+class PcapSource(FileSource):
     """A classic pcap file."""
 
     def __init__(self, name: str, stream: Octets, prefix: bytes, batch_octets: int) -> None:
-        super().__init__(name, "pcap")
+        super().__init__(name, "pcap", stream)
         if len(prefix) < FILE_HEADER:
             raise NotACapture("capture.short", file=name, octets=len(prefix), needed=FILE_HEADER)
         self.order = byte_order(prefix)
@@ -54,24 +54,9 @@ class PcapSource(Source):
         self.tick, self.header = MAGICS[magic]
         self.interfaces.append(Interface(network & LINK_TYPE, snap_length))
         self.interface_ids = False
-        self._stream = stream
         self._window = Window(stream, prefix, max(batch_octets, FILE_HEADER))
         fields = ["seconds", "fraction", "captured", "length"]
         self._record = np.dtype([(field, self.order + "u4") for field in fields])
-
-    @property
-    def octets_read(self) -> int:
-        """Octets of the file read so far, compressed ones where it is compressed."""
-        return self._stream.octets_read
-
-    @property
-    def octets_total(self) -> int | None:
-        """Octets of the file."""
-        return self._stream.total
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
 
     def batches(self) -> Iterator[Batch]:
         """Yield the packets; what is damaged is noted in ``damage``."""
@@ -91,7 +76,8 @@ class PcapSource(Source):
             sane, need = self._why_stopped(used, self.packets + len(starts) + 1)
             octets = window.advance(used, need)
             time_ns = records["seconds"].astype(np.int64) * 1_000_000_000
-            time_ns += records["fraction"].astype(np.int64) * self.tick
+            # A fraction of a second or more is a lie; 32 bits bound what it adds to the seconds, as in tshark.
+            time_ns += (records["fraction"] * np.uint32(self.tick)).astype(np.int32)
             count = len(starts)
             yield from self.hand_out(
                 octets,
@@ -102,7 +88,7 @@ class PcapSource(Source):
                 np.full(count, self.interfaces[0].link_type, np.int32),
                 np.zeros(count, np.int32),
             )
-        self.note_failure(self._stream, self.packets + 1, window.start + window.filled)
+        self.note_failure(self.packets + 1, window.start + window.filled)
 
     def _packet_starts(self) -> tuple[NDArray[np.int64], int]:
         """Return where in the window headers of whole packets begin, int64 (n,), and what follows them."""
@@ -140,7 +126,7 @@ class PcapSource(Source):
                 too_long = {"captured": captured, "limit": MAX_CAPTURED}
                 self.note_damage("pcap.captured-too-long", packet=packet, octet=octet, **too_long)
                 return False, 0
-        if window.ended and self._stream.failure is None:
+        if window.ended and self.stream.failure is None:
             if present < self.header:
                 self.note_damage("pcap.header-cut", packet=packet, octet=octet, present=present, needed=self.header)
             else:

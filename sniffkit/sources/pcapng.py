@@ -19,7 +19,7 @@ from sniffkit.sources.batch import Batch
 from sniffkit.sources.octets import Octets
 from sniffkit.sources.pcapng_blocks import FIXED, SECTION_MAGIC, Block, byte_order
 from sniffkit.sources.pcapng_packets import Packets, Section, headers, read_packets
-from sniffkit.sources.source import Source
+from sniffkit.sources.source import FileSource
 from sniffkit.sources.window import Window
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ SEARCHES = 1000
 PACKETS = (Block.ENHANCED_PACKET, Block.SIMPLE_PACKET, Block.OBSOLETE_PACKET)
 
 
-class PcapngSource(Source):
+class PcapngSource(FileSource):
     """A pcapng file."""
 
     def __init__(self, name: str, stream: Octets, prefix: bytes, batch_octets: int) -> None:
-        super().__init__(name, "pcapng")
+        super().__init__(name, "pcapng", stream)
         if len(prefix) < 16:
             raise NotACapture("capture.short", file=name, octets=len(prefix), needed=LEAST_SECTION)
         order = byte_order(prefix)
@@ -55,26 +55,11 @@ class PcapngSource(Source):
         major, minor = struct.unpack_from(order + "HH", prefix, 12)
         if major != 1:
             raise NotACapture("pcapng.version", file=name, packet=1, octet=0, version=f"{major}.{minor}")
-        self._stream = stream
         self._window = Window(stream, prefix, max(batch_octets, LEAST_SECTION))
         self._section: Section | None = None
         self._lost = False  # looking for the next whole block, after damage that was told
         self._searches = 0
         self._found = 0  # packets found so far, those that are not yet handed out included
-
-    @property
-    def octets_read(self) -> int:
-        """Octets of the file read so far, compressed ones where it is compressed."""
-        return self._stream.octets_read
-
-    @property
-    def octets_total(self) -> int | None:
-        """Octets of the file."""
-        return self._stream.total
-
-    def close(self) -> None:
-        """Close the file."""
-        self._stream.close()
 
     def batches(self) -> Iterator[Batch]:
         """Yield the packets; what is damaged is noted in ``damage``."""
@@ -89,7 +74,7 @@ class PcapngSource(Source):
                 yield from self.hand_out(
                     octets, run.offset, run.captured, run.length, run.time_ns, run.link_type, run.interface
                 )
-        self.note_failure(self._stream, self._found + 1, window.start + window.filled)
+        self.note_failure(self._found + 1, window.start + window.filled)
 
     def _read_window(self) -> tuple[list[Packets], int, int]:
         """Read the blocks that stand in the window.
@@ -244,7 +229,7 @@ class PcapngSource(Source):
         """Wait for the rest of a block; at the end of the file tell that it was cut, or go on behind a false one."""
         if not self._window.ended:
             return 0, length
-        if self._stream.failure is None:
+        if self.stream.failure is None:
             self._note_damage(position, "pcapng.block-cut", present=present, length=length)
         return 0 if genuine else 1, 0
 

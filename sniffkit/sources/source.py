@@ -135,12 +135,6 @@ class Source:
             self.packets += len(batch)
             yield batch
 
-    def note_failure(self, stream: Octets, packet: int, octet: int) -> None:
-        """Remember why the stream ended before its end, if it did."""
-        if stream.failure is not None:
-            id, values = stream.failure
-            self.note_damage(id, packet=packet, octet=octet, **values)
-
     def note_damage(self, id: str, **values: object) -> None:
         """Remember a place where the capture is damaged."""
         if len(self.damage) < DAMAGE_TOLD:
@@ -162,3 +156,31 @@ class Source:
         """Remember a comment, as long as there is room."""
         if not self.comments_full:
             self.comments.append(Comment(packet, text[:TEXT_KEPT]))
+
+
+class FileSource(Source):
+    """A capture file of any format, read through a stream of octets."""
+
+    def __init__(self, name: str, format: str, stream: Octets) -> None:
+        super().__init__(name, format)
+        self.stream = stream
+
+    @property
+    def octets_read(self) -> int:
+        """Octets of the file read so far, compressed ones where it is compressed."""
+        return self.stream.octets_read
+
+    @property
+    def octets_total(self) -> int | None:
+        """Octets of the file."""
+        return self.stream.total
+
+    def close(self) -> None:
+        """Close the file."""
+        self.stream.close()
+
+    def note_failure(self, packet: int, octet: int) -> None:
+        """Remember why the stream ended before its end, if it did."""
+        if self.stream.failure is not None:
+            id, values = self.stream.failure
+            self.note_damage(id, packet=packet, octet=octet, **values)
