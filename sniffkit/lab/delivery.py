@@ -33,12 +33,12 @@ def lost_segment(stage: Stage) -> None:
 
 
 def out_of_order(stage: Stage) -> None:
-    """One segment travels longer than the two sent after it: nothing is lost, only the order."""
+    """One segment travels longer than the one sent after it: nothing is lost, only the order."""
     client, server = stage.connection()
     stage.line.delay_frame(0.003, "data", sender=stage.client, nth=SETTLED)
-    client.sendall(text(8 * SEGMENT))
+    client.sendall(text(7 * SEGMENT))
     stage.pause(0.15)
-    receive(server, 8 * SEGMENT)
+    receive(server, 7 * SEGMENT)
     stage.pause()
     stage.close(client, server)
 

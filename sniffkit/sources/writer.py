@@ -208,7 +208,7 @@ def create_capture(
         try:
             file, owned = open(path, "wb"), True  # noqa: SIM115 - the writer closes it
         except OSError as error:
-            raise NotPermitted("writer.cannot-create", path=path, reason=error.strerror) from error
+            raise NotPermitted("writer.cannot-create", file=path, reason=error.strerror) from error
     if path.endswith((".pcapng", ".ntar")):
         return PcapngWriter(file, interfaces=described, snap_length=snap_length, owned=owned)
     return PcapWriter(
