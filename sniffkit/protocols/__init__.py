@@ -8,15 +8,39 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from sniffkit.protocols import arp, ethernet, ipv4, tcp, udp
+from sniffkit.protocols import (
+    arp,
+    ethernet,
+    icmp,
+    icmpv6,
+    ipv4,
+    ipv6,
+    ipv6_extensions,
+    link,
+    llc,
+    tcp,
+    udp,
+    vlan,
+)
 
 if TYPE_CHECKING:
     from sniffkit.protocols.protocol import Protocol
 
 REGISTER: tuple[Protocol, ...] = (
     ethernet.PROTOCOL,
+    vlan.PROTOCOL,
+    vlan.SERVICE,
+    llc.PROTOCOL,
+    link.BARE,
+    link.LOOPBACK,
+    link.COOKED_PROTOCOL,
+    link.COOKED_2_PROTOCOL,
     arp.PROTOCOL,
     ipv4.PROTOCOL,
+    ipv6.PROTOCOL,
+    *ipv6_extensions.PROTOCOLS,
+    icmp.PROTOCOL,
+    icmpv6.PROTOCOL,
     tcp.PROTOCOL,
     udp.PROTOCOL,
 )

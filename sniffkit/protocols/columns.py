@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sniffkit.protocols.protocol import OptionField, Protocol
+    from sniffkit.protocols.protocol import Messages, OptionField, Protocol
     from sniffkit.sources.batch import Batch
 
 __all__ = ["PROTOCOLS", "Columns", "Rows", "protocol_of"]
@@ -53,6 +53,8 @@ def protocol_of(field: str) -> str | None:
     for protocol in REGISTER:
         if field in protocol.header.place or field in protocol.derived or field in protocol.sparse:
             return protocol.name
+        if protocol.messages and any(field in shape.place for shape in protocol.messages.shapes.values()):
+            return protocol.name
     return None
 
 
@@ -74,7 +76,7 @@ class Columns:
         self._sparse: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}
 
     def rows(self, protocol: str) -> Rows:
-        """Return every header of a protocol (Wireshark's name) that is wholly captured; KeyError for an unknown name."""
+        """Return every header of a protocol (Wireshark's name) that is wholly captured; KeyError if it is unknown."""
         if protocol not in self._rows:
             if protocol not in PROTOCOLS:
                 raise KeyError(protocol)
@@ -96,9 +98,12 @@ class Columns:
         if field not in self._sparse:
             name = protocol_of(field)
             protocol = _protocol(name) if name else None
-            if protocol is None or field not in protocol.sparse:
+            if protocol is not None and field in protocol.sparse:
+                self._sparse[field] = self._read_option(self.options(protocol.name), protocol.sparse[field])
+            elif protocol is not None and protocol.messages is not None:
+                self._sparse[field] = self._read_message(protocol, protocol.messages, field)
+            else:
                 raise KeyError(field)
-            self._sparse[field] = self._read_option(self.options(protocol.name), protocol.sparse[field])
         return self._sparse[field]
 
     def options(self, protocol: str) -> Options:
@@ -173,6 +178,33 @@ class Columns:
             values = (values << np.uint64(8)) | self.batch.octets[place + octet]
         return index, values.astype(np.min_scalar_type((1 << 8 * max(spec.width, 1)) - 1))
 
+    def _read_message(
+        self, protocol: Protocol, messages: Messages, field: str
+    ) -> tuple[NDArray[np.int64], NDArray[Any]]:
+        import numpy as np
+
+        rows, selector = self.rows(protocol.name), self[messages.selector]
+        code = self[messages.code] if messages.code else None
+        found: list[tuple[NDArray[np.int64], NDArray[Any]]] = []
+        for key, shape in messages.shapes.items():
+            if field not in shape.place:
+                continue
+            if isinstance(key, tuple):
+                chosen = (selector == key[0]) & (code == key[1])
+            else:
+                special = [other[1] for other in messages.shapes if isinstance(other, tuple) and other[0] == key]
+                chosen = selector == key
+                if special and code is not None:
+                    chosen &= ~np.isin(code, special)
+            place = shape.place[field]
+            chosen &= rows.present >= protocol.header.octets + place.first_octet + place.octets
+            index = np.flatnonzero(chosen)
+            window = gather(self.batch.octets, rows.offset[index] + protocol.header.octets, shape)
+            found.append((index, shape.column(window, field)))
+        index = np.concatenate([part[0] for part in found])
+        order = np.argsort(index, kind="stable")
+        return index[order], np.concatenate([part[1] for part in found])[order]
+
     def _headers(self, code: int) -> list[Headers]:
         if self._found is None:
             self._found = walk(self.batch)
@@ -238,12 +270,13 @@ class Columns:
         if field == "frame.number":
             return np.arange(batch.first, batch.first + len(batch), dtype=np.int64)
         if field in FRAME:
-            return {
+            said: dict[str, NDArray[Any]] = {
                 "frame.time_epoch": batch.time_ns,
                 "frame.len": batch.length,
                 "frame.cap_len": batch.captured,
                 "frame.interface_id": batch.interface,
-            }[field]
+            }
+            return said[field]
         name = protocol_of(field)
         if name is None:
             raise KeyError(field)

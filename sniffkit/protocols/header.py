@@ -59,7 +59,7 @@ def hexadecimal(id: str, bits: int, digits: int = 0) -> Field:
 
 
 def parent(id: str, spans: int, digits: int = 0) -> Field:
-    """Declare a parent: no bits of its own, the value of the next ``spans`` bits (hexadecimal where digits are given)."""
+    """Declare a parent: no bits of its own, the value of the next ``spans`` bits; hexadecimal if digits are given."""
     return Field(id, 0, Form.HEX if digits else Form.DECIMAL, digits, spans=spans)
 
 

@@ -9,6 +9,7 @@ from sniffkit.protocols.header import Form, show
 
 if TYPE_CHECKING:
     from sniffkit.protocols.header import Header
+    from sniffkit.protocols.protocol import Messages
 
 DEEPEST = 48
 """A packet has at most this many layers; more are only ever built to tire a reader."""
@@ -117,7 +118,7 @@ class Reader:
         self.layer.problems.append(Problem(id, values))
 
     def fixed(self, header: Header, limit: int | None = None) -> bool:
-        """Read a header table at ``at``; return whether all of it was there, and note a Problem where it was not.
+        """Read a header table at ``at``; return whether all of it was there, note a Problem where it was not.
 
         limit: octets that the layer's own lengths leave for it, where that is less than the table's.
         """
@@ -216,6 +217,12 @@ class Reader:
         self.following_end = min(self.wire_end, self.at + max(length, 0))
 
 
+    def message(self, messages: Messages) -> Header | None:
+        """Read the shape that the selector's value gives the rest of the header; return it if it is wholly there."""
+        shape = messages.shape(self.value(messages.selector), self.value(messages.code) if messages.code else 0)
+        return shape if shape is not None and self.fixed(shape) else None
+
+
 def read_packet(octets: bytes, link_type: int, length: int) -> Packet:
     """Read a packet's layers.
 
@@ -237,7 +244,7 @@ def read_packet(octets: bytes, link_type: int, length: int) -> Packet:
             if start < wire_end and not quoted:
                 packet.layers[-1].problems.append(Problem("packet.next-missing", {"protocol": protocol.name}))
             return packet
-        layer = Layer(protocol.name, start)
+        layer = Layer(protocol.layer or protocol.name, start)
         reader = Reader(octets, start, end, wire_end, quoted, packet, layer, protocol.header, at=start)
         reader.following_end = wire_end
         packet.layers.append(layer)

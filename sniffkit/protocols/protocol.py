@@ -54,7 +54,8 @@ class Headers:
 
     def octet(self, distance: int | Array) -> NDArray[np.uint8]:
         """Return the octet that stands ``distance`` after each header's start (0 beyond the buffer)."""
-        return self.octets[(self.offset + distance).clip(max=len(self.octets) - 1)]
+        found: NDArray[np.uint8] = self.octets[(self.offset + distance).clip(max=len(self.octets) - 1)]
+        return found
 
     def word(self, distance: int | Array) -> NDArray[np.int64]:
         """Return the two octets at ``distance`` as a big-endian number."""
@@ -117,7 +118,7 @@ class Options:
 class OptionField:
     """A value inside an option: options of ``kind`` and (if given) one of ``lengths``, ``width`` octets at ``at``.
 
-    ``every`` > 0: the value repeats each ``every`` octets to the option's end (SACK blocks). Width 0: presence, value 1.
+    ``every`` > 0: the value repeats each ``every`` octets to the option's end (SACK blocks).
     """
 
     kind: int
@@ -125,6 +126,23 @@ class OptionField:
     width: int
     lengths: tuple[int, ...] = ()
     every: int = 0
+
+
+@dataclass(frozen=True)
+class Messages:
+    """Headers of a protocol whose shape after the fixed part depends on a field of it (``icmp.type``).
+
+    shapes: by the selector's value, or by (value, code) where ``code`` names a second field that decides; a Header's
+    first bit is the first after the fixed header
+    """
+
+    selector: str
+    shapes: Mapping[int | tuple[int, int], Header]
+    code: str = ""
+
+    def shape(self, value: int, code: int = 0) -> Header | None:
+        """Return the header that follows for a selector and code."""
+        return self.shapes.get((value, code)) or self.shapes.get(value)
 
 
 def read_nothing_more(reader: Reader) -> None:
@@ -140,6 +158,8 @@ class Protocol:
     valid:      column view: which headers are really headers of this protocol (version 4 ...), None for all
     derived:    columns computed from others, by id
     options:    finds the options of all headers; ``sparse`` says which values lie in them
+    messages:   headers that go on in a way that depends on one of their fields
+    layer:      Wireshark's name of the layer, where it is not ``name``
     start:      what the packet view reads first, where the sizes of what follows stand in it (ARP); None: ``header``
     bounds_frame: its length field says where the packet ends: what the frame has beyond it is padding or a trailer
     """
@@ -153,7 +173,9 @@ class Protocol:
     derived: Mapping[str, Callable[[Columns], Array]] = field(default_factory=dict)
     options: Callable[[Columns], Options] | None = None
     sparse: Mapping[str, OptionField] = field(default_factory=dict)
+    messages: Messages | None = None
     start: Header | None = None
+    layer: str = ""
     bounds_frame: bool = False
 
 
