@@ -1,0 +1,75 @@
+"""A domain name: labels unpacked from a message and written as people write them (RFC 1035 sections 4.1.4, 5.1)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+LONGEST = 255
+"""Octets of a name, the lengths of its labels included."""
+
+_QUOTED = frozenset(b'"().;\\@$')
+
+
+class BadName(Exception):
+    """A name that cannot be read: an id (``dns.name-loop``) and the octet of the message where it breaks off."""
+
+    def __init__(self, id: str, place: int) -> None:
+        super().__init__(id)
+        self.id = id
+        self.place = place
+
+
+def read_name(octets: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
+    """Return the labels of the name at a place, and the place after it.
+
+    A compression pointer must lead to before the place where the name's last part began (RFC 1035 section 4.1.4, "a
+    prior occurrence"), so that following it comes to an end.
+    """
+    labels: list[bytes] = []
+    after = -1
+    length, earliest = 1, at
+    while True:
+        if at >= len(octets):
+            raise BadName("dns.message-cut", at)
+        size = octets[at]
+        if size >= 0xC0:
+            if at + 2 > len(octets):
+                raise BadName("dns.message-cut", at)
+            if after < 0:
+                after = at + 2
+            target = (size & 0x3F) << 8 | octets[at + 1]
+            if target >= earliest:
+                raise BadName("dns.name-loop", at)
+            at = earliest = target
+            continue
+        if size > 63:
+            raise BadName("dns.label-kind", at)
+        at += 1
+        if not size:
+            return tuple(labels), (at if after < 0 else after)
+        length += size + 1
+        if length > LONGEST:
+            raise BadName("dns.name-long", at)
+        if at + size > len(octets):
+            raise BadName("dns.message-cut", at)
+        labels.append(octets[at : at + size])
+        at += size
+
+
+@lru_cache(8192)
+def name_text(labels: tuple[bytes, ...]) -> str:
+    r"""Write a name without its final dot; the root is ``.``.
+
+    Dots within a label, other signs with a meaning of their own and octets that are no printable ASCII are escaped
+    (``\.``, ``\032``).
+    """
+    return ".".join(map(_label_text, labels)) if labels else "."
+
+
+def _label_text(label: bytes) -> str:
+    if label.isalnum():
+        return label.decode("ascii")
+    return "".join(
+        f"\\{chr(octet)}" if octet in _QUOTED else chr(octet) if 0x20 < octet < 0x7F else f"\\{octet:03d}"
+        for octet in label
+    )
