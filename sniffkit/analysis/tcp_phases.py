@@ -67,15 +67,18 @@ class Connection:
         "before",
         "begun_in_the_middle",
         "client",
+        "crossed",
         "ends",
         "facts",
         "number",
         "over",
         "packets",
+        "reset_by",
         "resting_phase",
         "resting_states",
         "settled",
         "simultaneous",
+        "was_refused",
         "was_reset",
     )
 
@@ -92,8 +95,8 @@ class Connection:
         self.ends = (first, second) if client == 0 else (second, first)
         self.before = (self.ends[0].state, self.ends[1].state)
         self.over = False
-        self.was_reset = False
-        self.simultaneous = False
+        self.was_reset = self.was_refused = self.simultaneous = self.crossed = False
+        self.reset_by = 0
 
     def _tell(self, id: str, level: Level = "note", **values: object) -> None:
         self.facts.append(Fact(id, level, values))
@@ -245,7 +248,7 @@ class Connection:
             self._tell("tcp.ack-not-of-syn", "warning", expected=(peer.syn + 1) & 0xFFFFFFFF)
         elif peer.syn is not None and peer.next is not None and ahead(peer.next, segment.acknowledgment) > 0:
             self._tell("tcp.syn-data-refused", octets=ahead(peer.next, segment.acknowledgment))
-        me.syn = segment.sequence
+        me.syn, me.syn_time = segment.sequence, segment.time_ns
         if me.state == State.SYN_SENT:  # both ends had sent a SYN: the simultaneous open of figure 7
             if peer.state == State.SYN_RECEIVED:
                 me.state = peer.state = State.ESTABLISHED
@@ -268,6 +271,9 @@ class Connection:
             if peer.state != State.SYN_RECEIVED:  # its SYN,ACK was not captured
                 self._tell("tcp.inferred", what="syn-ack")
                 peer.state = State.SYN_RECEIVED
+            elif me.syn is not None and peer.syn is not None and me.syn_count == 1:
+                first, second = peer.syn_time - me.syn_time, segment.time_ns - peer.syn_time
+                self._tell("tcp.handshake.took", elapsed_ns=first + second, first_ns=first, second_ns=second)
             me.state = after(me.state, Event.SEND_ACK_OF_SYN)
             peer.state = after(peer.state, Event.RECEIVE_ACK_OF_SYN)
             return ("handshake.ack",)
@@ -392,6 +398,7 @@ class Connection:
                 me.fin_order = 2 if peer.fin is not None else 1
                 me.state = after(me.state, Event.SEND_FIN)
                 if peer.state == State.FIN_WAIT_1 and me.state == State.FIN_WAIT_1:
+                    self.crossed = True
                     self._tell("tcp.simultaneous-close")
             if segment.length:
                 self._tell("tcp.fin-with-data", octets=segment.length)
@@ -430,6 +437,7 @@ class Connection:
         me.state = State.CLOSED
         peer.state = State.LISTEN if back_to_listen else State.CLOSED
         self.over = self.was_reset = True
+        self.was_refused, self.reset_by = refused, segment.direction
         return (Phase.REFUSED if refused else Phase.RESET), ("reset",)
 
     def _reset_has_no_force(self, segment: Segment, peer: End) -> str:

@@ -1,0 +1,118 @@
+"""The one analysis path: every batch of a capture, live or from a file, goes through here and becomes facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sniffkit.analysis.captured_twice import CapturedTwice
+from sniffkit.analysis.conversations import Totals
+from sniffkit.analysis.segments import Segments, ip_ends
+from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
+from sniffkit.analysis.tcp_conversations import TcpConversations, TcpFacts
+from sniffkit.analysis.tcp_marks import TcpMarks
+from sniffkit.protocols.columns import Columns
+from sniffkit.sources.batch import NO_TIME
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.facts import Fact
+    from sniffkit.analysis.tcp_marks import Marks
+    from sniffkit.sources.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """What is known of the packets of a batch.
+
+    segments, numbers, marks, tcp: of every TCP header, in capture order
+    tcp_at:     int64 (n,) for each packet the index of its first TCP header, -1 where it has none
+    udp_stream: int64 (n,) udp.stream of its first UDP header, -1 where it has none
+    twice:      int64 (n,) number of the packet that it is a second capture of, or 0
+    told:       facts by packet that are not TCP's (ARP, DNS, ICMP ...)
+    """
+
+    columns: Columns
+    segments: Segments
+    numbers: StreamNumbers
+    marks: Marks
+    tcp: TcpFacts
+    tcp_at: NDArray[np.int64]
+    udp_stream: NDArray[np.int64]
+    twice: NDArray[np.int64]
+    told: dict[int, list[Fact]]
+
+
+class CaptureAnalysis:
+    """All analysers of a capture, fed together.
+
+    packets, cut:     how many packets, and how many of them were cut by the snap length
+    first_ns, last_ns: time of the first packet, and the latest time; NO_TIME where no packet has one
+    """
+
+    def __init__(self) -> None:
+        self.streams = Streams()
+        self.datagrams = PairStreams()
+        self.conversations = TcpConversations()
+        self.tcp_totals = Totals()
+        self.udp_totals = Totals()
+        self.packets = self.cut = 0
+        self.first_ns = self.last_ns = NO_TIME
+        self.marks = TcpMarks()
+        self._twice = CapturedTwice()
+
+    def feed(self, batch: Batch) -> BatchFacts:
+        """Analyse the next batch."""
+        columns = Columns(batch)
+        self._count(batch)
+        segments = Segments.from_columns(columns)
+        numbers = self.streams.feed(segments)
+        twice = self._twice.feed(columns)
+        marks = self.marks.feed(segments, numbers, twice[segments.row])
+        self.tcp_totals.feed(
+            numbers.stream, numbers.direction, batch.length[segments.row], batch.time_ns[segments.row]
+        )
+        tcp = self.conversations.feed(segments, numbers, twice)
+        return BatchFacts(
+            columns,
+            segments,
+            numbers,
+            marks,
+            tcp,
+            first_of_each(segments.row, len(batch)),
+            self._udp(columns),
+            twice,
+            {},
+        )
+
+    def _count(self, batch: Batch) -> None:
+        self.packets += len(batch)
+        self.cut += int((batch.captured < batch.length).sum())
+        known = batch.time_ns[batch.time_ns != NO_TIME]
+        if len(known):
+            self.first_ns = int(known[0]) if self.first_ns == NO_TIME else self.first_ns
+            self.last_ns = max(self.last_ns, int(known.max()))
+
+    def _udp(self, columns: Columns) -> NDArray[np.int64]:
+        rows = columns.rows("udp")
+        streams = np.full(len(columns.batch), -1, np.int64)
+        if len(rows.row):
+            source, destination, _ = ip_ends(columns, rows.parent, rows.parent_index)
+            numbers, direction = self.datagrams.feed(
+                source, destination, columns["udp.srcport"], columns["udp.dstport"]
+            )
+            batch = columns.batch
+            self.udp_totals.feed(numbers, direction, batch.length[rows.row], batch.time_ns[rows.row])
+            at = first_of_each(rows.row, len(columns.batch))
+            streams = np.where(at >= 0, numbers[at], -1)
+        return streams
+
+
+def first_of_each(row: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Return for each of ``count`` packets the first index at which it stands in ``row`` (ascending), or -1."""
+    at = np.full(count, -1, np.int64)
+    at[row[::-1]] = np.arange(len(row))[::-1]
+    return at

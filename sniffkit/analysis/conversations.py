@@ -1,0 +1,87 @@
+"""Who talked to whom and how much: totals of every TCP conversation and every exchange of datagrams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from sniffkit.analysis.endpoint_pairs import grown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.tcp_phases import Connection
+
+Opened = Literal["handshake", "simultaneous", "unanswered", "refused", "midstream"]
+Closed = Literal["fin", "half", "reset", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a connection opened, how it closed and which end closed it (CONTRACT: flows)."""
+
+    opened: Opened
+    closed: Closed
+    closed_by: Literal["client", "server", "both"] | None
+
+
+def outcome_of(connection: Connection) -> Outcome:
+    """Return how a connection opened and closed, as far as the capture shows."""
+    ends = connection.ends
+    client, server = ends[connection.client], ends[1 - connection.client]
+    opened: Opened
+    if connection.was_refused:
+        opened = "refused"
+    elif connection.begun_in_the_middle:
+        opened = "midstream"
+    elif connection.simultaneous:
+        opened = "simultaneous"
+    else:
+        opened = "handshake" if server.seen or client.open_shown else "unanswered"
+    if connection.was_reset:
+        return Outcome(opened, "reset", "client" if connection.reset_by == connection.client else "server")
+    closers = [end for end in ends if end.fin is not None]
+    if not closers:
+        return Outcome(opened, "open", None)
+    if connection.crossed:
+        return Outcome(opened, "fin", "both")
+    first = client if client.fin_order == 1 else server
+    return Outcome(opened, "fin" if len(closers) == 2 else "half", "client" if first is client else "server")
+
+
+class Totals:
+    """Packets, octets and times of numbered streams, in arrays that grow with the streams.
+
+    packets, octets: int64 (streams, 2), by direction; first_ns, last_ns: int64 (streams,)
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.packets = np.zeros((0, 2), np.int64)
+        self.octets = np.zeros((0, 2), np.int64)
+        self.first_ns = np.zeros(0, np.int64)
+        self.last_ns = np.zeros(0, np.int64)
+
+    def feed(
+        self,
+        stream: NDArray[np.int64],
+        direction: NDArray[np.uint8],
+        octets: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+    ) -> None:
+        """Add a batch's packets; all arrays (m,)."""
+        if not len(stream):
+            return
+        known, self.count = self.count, max(self.count, int(stream.max()) + 1)
+        if self.count > len(self.first_ns):
+            size = max(1024, self.count + self.count // 2)
+            self.packets, self.octets = grown(self.packets, size), grown(self.octets, size)
+            self.first_ns, self.last_ns = grown(self.first_ns, size), grown(self.last_ns, size)
+        new = np.flatnonzero(stream >= known)[::-1]
+        self.first_ns[stream[new]] = time_ns[new]
+        self.last_ns[stream] = time_ns
+        place, where = np.unique(stream * 2 + direction, return_inverse=True)
+        self.packets.reshape(-1)[place] += np.bincount(where)
+        self.octets.reshape(-1)[place] += np.bincount(where, octets).astype(np.int64)

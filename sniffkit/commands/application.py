@@ -1,0 +1,62 @@
+"""The command line as a whole: its commands, and how every error ends in one clear line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from sniffkit.commands import explain
+from sniffkit.commands.help import say
+from sniffkit.errors import ExitCode, SniffkitError
+
+app = typer.Typer(
+    help=say("sniffkit"),
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("explain", help=say("explain"))(explain.explain)
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"sniffkit {version('sniffkit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: bool = typer.Option(False, "--version", "-V", callback=_version, is_eager=True, help=say("version")),
+) -> None:
+    """Options before the command."""
+
+
+def application(arguments: Sequence[str] | None = None) -> int:
+    """Run sniffkit with ``arguments`` (those of the process by default) and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = app(given, standalone_mode=False)
+        sys.stdout.flush()
+        return int(code or 0)
+    except typer.TyperException as error:
+        error.show()
+        return ExitCode.USAGE
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    except SniffkitError as error:
+        from sniffkit.commands.complaint import complain
+
+        complain(error, given)
+        return error.exit_code
+    except BrokenPipeError:
+        # The reader of our output has gone (| head): that is not an error, and Python must not flush again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK

@@ -1,0 +1,30 @@
+"""The words of ``--help``, in the reader's language, before any option has been read."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+from sniffkit.explanations.language import LANGUAGES, Language, preferred_language
+
+
+def asked_language(arguments: list[str]) -> Language:
+    """Return the language that ``--lang`` names among the arguments, else that of the environment."""
+    for place, word in enumerate(arguments):
+        following = arguments[place + 1] if place + 1 < len(arguments) else ""
+        value = word.partition("=")[2] if word.startswith("--lang=") else following if word == "--lang" else ""
+        if value in LANGUAGES:
+            return value
+    return preferred_language()
+
+
+@cache
+def _texts() -> dict[str, dict[str, dict[str, str]]]:
+    return tomllib.loads((files("sniffkit.explanations") / "texts" / "help.toml").read_text("utf-8"))
+
+
+def say(key: str) -> str:
+    """Return a help text."""
+    return _texts()[f"help.{key}"]["text"][asked_language(sys.argv[1:])]

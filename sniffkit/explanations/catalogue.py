@@ -1,0 +1,103 @@
+"""The text catalogue: every sentence a learner reads, found by its key in the reader's language.
+
+A file of ``texts/`` is read when a key of its subject is first asked for; a key's first word tells the subject.
+A missing key or language is an error (KeyError), never a silent fallback.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from sniffkit.explanations.language import Language, duration
+
+SUBJECTS: dict[str, tuple[str, ...]] = {
+    "arp": ("arp_table", "arp"),
+    "dns": ("dns_resolution", "dns"),
+    "eth": ("ethernet",),
+    "icmp": ("icmp_exchanges", "icmp"),
+    "icmpv6": ("icmp_exchanges", "icmpv6"),
+    "ip": ("ipv4",),
+    "ipv6": ("ipv6",),
+    "nd": ("neighbour_discovery",),
+    "state": ("tcp_states",),
+    "tcp": ("tcp_phases", "tcp"),
+    "error": ("errors",),
+    "reason": ("field_reasons",),
+}
+"""Which files hold keys that begin with a word, where that is not the file of that name."""
+
+
+@cache
+def read_texts(stem: str) -> dict[str, Any]:
+    """Return one file of texts, {} where there is none."""
+    file = files("sniffkit.explanations") / "texts" / f"{stem}.toml"
+    return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+
+
+class Catalogue:
+    """Texts in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+        self._found: dict[tuple[str, str], str | None] = {}
+
+    def text(self, key: str, part: str = "text", **values: object) -> str:
+        """Return a text with its values filled in; a value named ``elapsed_ns`` fills ``{elapsed}`` as a duration.
+
+        Raises KeyError when the key has no such part in this language.
+        """
+        found = self.find(key, part)
+        if found is None:
+            raise KeyError(f"{key}.{part}.{self.language}")
+        return found.format_map(self._shown(values)) if values else found
+
+    def find(self, key: str, part: str) -> str | None:
+        """Return a text as it stands in the file, None where there is none."""
+        at = (key, part)
+        if at not in self._found:
+            self._found[at] = self._look_up(key, part)
+        return self._found[at]
+
+    def value(self, field: str, number: int) -> str | None:
+        """Return what one value of a field means (``arp.opcode`` 1 is a request), None where no text says it."""
+        for stem in _stems(field):
+            entry = read_texts(stem).get(field, {}).get("value", {}).get(str(number))
+            if entry is not None:
+                return str(entry[self.language])
+        return None
+
+    def entry(self, key: str) -> dict[str, Any]:
+        """Return everything that stands under a key, {} where it is unknown."""
+        for stem in _stems(key):
+            entry = read_texts(stem).get(key)
+            if entry is not None:
+                return dict(entry)
+        return {}
+
+    def _look_up(self, key: str, part: str) -> str | None:
+        text = self.entry(key).get(part)
+        if isinstance(text, str):  # the same in every language, such as an RFC's section
+            return text
+        return None if text is None else str(text[self.language])
+
+    def _shown(self, values: dict[str, object]) -> dict[str, object]:
+        return {
+            (name[:-3] if name.endswith("_ns") else name): self._one(name, value) for name, value in values.items()
+        }
+
+    def _one(self, name: str, value: object) -> object:
+        if name.endswith("_ns") and isinstance(value, int):
+            return duration(value, self.language)
+        if isinstance(value, str) and name in ("sender", "receiver", "end"):
+            return self.find(f"words.{value}", "text") or value
+        return value
+
+
+@cache
+def _stems(key: str) -> tuple[str, ...]:
+    """Return the files that may hold a key, the likeliest first."""
+    word = key.partition(".")[0]
+    return (*SUBJECTS.get(word, (word,)), "words")

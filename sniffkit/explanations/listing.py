@@ -1,0 +1,248 @@
+"""A packet in one line: times, ends, protocol and summary of every packet of a batch, made in bulk.
+
+The summaries are in the words of the wire (flag names, field names), the same in every language, and read like those
+of other analysers: ``50000 > 80 [SYN] Seq=0 Win=64240 Len=0 MSS=1460 WS=128``.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sniffkit.analysis.segments import SYN, ip_ends
+from sniffkit.analysis.tcp_mark_names import Mark, names_of
+from sniffkit.explanations.plain import escaped
+from sniffkit.explanations.summaries import summary_of
+from sniffkit.protocols.columns import PROTOCOLS
+from sniffkit.protocols.packet import read_packet
+from sniffkit.sources.batch import NO_TIME
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.capture import BatchFacts
+
+_FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
+_DNS_PORTS = (53, 5353, 5355)
+
+
+_SHOWN_MARKS = np.uint16(0xFFFF & ~Mark.CAPTURED_TWICE)
+
+
+def mark_labels(mask: int) -> list[str]:
+    """Return marks as a listing shows them: ``Duplicate Ack``; the plain retransmission only where it has no cause."""
+    names = names_of(mask)
+    if "fast_retransmission" in names or "spurious_retransmission" in names:
+        names.remove("retransmission")
+    return [name.replace("_", " ").title() for name in names]
+
+
+@dataclass(slots=True)
+class Lines:
+    """The listing of a batch: lists of n texts; ``ends`` are address and port together."""
+
+    number: int
+    time: list[str]
+    source: list[str]
+    destination: list[str]
+    source_end: list[str]
+    destination_end: list[str]
+    protocol: list[str]
+    summary: list[str]
+
+
+class Listing:
+    """Makes the lines batch by batch; times are relative to the capture's first packet."""
+
+    def __init__(self) -> None:
+        self._flags = [",".join(name for bit, name in enumerate(_FLAG_NAMES) if flags >> bit & 1) for flags in range(512)]
+        self._flags = [text.replace(",", ", ") or "<None>" for text in self._flags]
+        self._addresses: dict[Any, str] = {}
+        self.first_time: int | None = None
+
+    def lines(self, facts: BatchFacts) -> Lines:
+        """Return the listing of one batch."""
+        batch = facts.columns.batch
+        count = len(batch)
+        source, destination = self._ends_of_links(facts)
+        protocol = np.full(count, "?", object)
+        summary = np.full(count, None, object)
+        source_port = np.full(count, -1, np.int64)
+        destination_port = np.full(count, -1, np.int64)
+        self._network(facts, source, destination)
+        for name, shown in (("ip", "IPv4"), ("ipv6", "IPv6"), ("arp", "ARP"), ("icmp", "ICMP"), ("icmpv6", "ICMPv6")):
+            if name in PROTOCOLS:
+                protocol[facts.columns.rows(name).row] = shown
+        quoted_free = facts.tcp_at >= 0
+        self._udp(facts, protocol, summary, source_port, destination_port)
+        if quoted_free.any():
+            self._tcp(facts, protocol, summary, source_port, destination_port)
+        errors = [name for name in ("icmp", "icmpv6") if name in PROTOCOLS]
+        for name in errors:  # an error that quotes a TCP or UDP header is an ICMP packet
+            at = facts.columns.rows(name).row
+            protocol[at] = "ICMP" if name == "icmp" else "ICMPv6"
+            summary[at] = None
+            source_port[at] = destination_port[at] = -1
+        for row in np.flatnonzero(np.equal(summary, None)).tolist():
+            self._one_by_one(facts, row, protocol, summary)
+        sources, destinations = source.tolist(), destination.tolist()
+        return Lines(
+            batch.first,
+            self._times(batch.time_ns),
+            sources,
+            destinations,
+            _with_ports(sources, source_port.tolist()),
+            _with_ports(destinations, destination_port.tolist()),
+            protocol.tolist(),
+            summary.tolist(),
+        )
+
+    def _times(self, time_ns: NDArray[np.int64]) -> list[str]:
+        if self.first_time is None:
+            known = time_ns[time_ns != NO_TIME]
+            self.first_time = int(known[0]) if len(known) else None
+        if self.first_time is None:
+            return ["-"] * len(time_ns)
+        relative = time_ns - self.first_time
+        texts = ["%d.%06d" % (ns // 1_000_000_000, ns % 1_000_000_000 // 1000) for ns in np.abs(relative).tolist()]
+        for row in np.flatnonzero(relative < 0).tolist():
+            texts[row] = "-" if time_ns[row] == NO_TIME else f"-{texts[row]}"
+        return texts
+
+    def _named(self, values: NDArray[Any], kind: int) -> NDArray[Any]:
+        """Return addresses as texts, each different one written once."""
+        if values.ndim == 2:
+            joined = np.ascontiguousarray(values.astype(">u8")).view("V16").reshape(-1)
+            known = self._addresses
+            return np.array([known.get(raw) or self._remember(raw, kind) for raw in joined.tolist()], object)
+        different, inverse = np.unique(values, return_inverse=True)
+        names = [self._addresses.get((kind, one)) or self._remember((kind, one), kind) for one in different.tolist()]
+        return np.array(names, object)[inverse]
+
+    def _remember(self, key: Any, kind: int) -> str:
+        if len(self._addresses) > 200_000:
+            self._addresses.clear()
+        if kind == 6:
+            text = socket.inet_ntop(socket.AF_INET6, key)
+        elif kind == 4:
+            text = socket.inet_ntoa(key[1].to_bytes(4, "big"))
+        else:
+            text = key[1].to_bytes(6, "big").hex(":")
+        self._addresses[key] = text
+        return text
+
+    def _ends_of_links(self, facts: BatchFacts) -> tuple[NDArray[Any], NDArray[Any]]:
+        count = len(facts.columns.batch)
+        source, destination = np.full(count, "", object), np.full(count, "", object)
+        rows = facts.columns.rows("eth").row
+        plain = np.ones(count, np.bool_)
+        for name in ("ip", "ipv6"):
+            if name in PROTOCOLS:
+                plain[facts.columns.rows(name).row] = False
+        wanted = plain[rows]
+        if wanted.any():
+            source[rows[wanted]] = self._named(facts.columns["eth.src"][wanted], 2)
+            destination[rows[wanted]] = self._named(facts.columns["eth.dst"][wanted], 2)
+        return source, destination
+
+    def _network(self, facts: BatchFacts, source: NDArray[Any], destination: NDArray[Any]) -> None:
+        columns = facts.columns
+        for name, kind in (("ip", 4), ("ipv6", 6)):
+            if name in PROTOCOLS and len(rows := columns.rows(name).row):
+                source[rows] = self._named(columns[f"{name}.src"], kind)
+                destination[rows] = self._named(columns[f"{name}.dst"], kind)
+        # A transport header belongs to the IP header directly before it, which need not be of the later version.
+        for protocol in ("tcp", "udp"):
+            rows_of = columns.rows(protocol)
+            if len(np.unique(rows_of.parent)) > 1:
+                upper = rows_of.row
+                at, to, _ = ip_ends(columns, rows_of.parent, rows_of.parent_index)
+                mapped = (at[:, 0] == 0) & (at[:, 1] >> np.uint64(32) == 0xFFFF)
+                source[upper[mapped]] = self._named((at[mapped, 1] & np.uint64(0xFFFFFFFF)).astype(np.uint32), 4)
+                destination[upper[mapped]] = self._named((to[mapped, 1] & np.uint64(0xFFFFFFFF)).astype(np.uint32), 4)
+                source[upper[~mapped]] = self._named(at[~mapped], 6)
+                destination[upper[~mapped]] = self._named(to[~mapped], 6)
+
+    def _udp(
+        self,
+        facts: BatchFacts,
+        protocol: NDArray[Any],
+        summary: NDArray[Any],
+        source_port: NDArray[np.int64],
+        destination_port: NDArray[np.int64],
+    ) -> None:
+        rows = facts.columns.rows("udp")
+        if not len(rows.row):
+            return
+        sent, reached = facts.columns["udp.srcport"], facts.columns["udp.dstport"]
+        protocol[rows.row] = "UDP"
+        source_port[rows.row], destination_port[rows.row] = sent, reached
+        length = np.maximum(rows.length - 8, 0).tolist()
+        texts = ["%d > %d Len=%d" % each for each in zip(sent.tolist(), reached.tolist(), length, strict=True)]
+        summary[rows.row] = np.array(texts, object)
+        dns = np.isin(sent, _DNS_PORTS) | np.isin(reached, _DNS_PORTS)
+        summary[rows.row[dns]] = None
+
+    def _tcp(
+        self,
+        facts: BatchFacts,
+        protocol: NDArray[Any],
+        summary: NDArray[Any],
+        source_port: NDArray[np.int64],
+        destination_port: NDArray[np.int64],
+    ) -> None:
+        segments, numbers = facts.segments, facts.numbers
+        protocol[segments.row] = "TCP"
+        source_port[segments.row], destination_port[segments.row] = segments.source_port, segments.destination_port
+        names = self._flags
+        texts = [
+            "%d > %d [%s] Seq=%d Ack=%d Win=%d Len=%d" % (sent, reached, names[flags & 511], seq, ack, window, length)
+            if flags & 16
+            else "%d > %d [%s] Seq=%d Win=%d Len=%d" % (sent, reached, names[flags & 511], seq, window, length)
+            for sent, reached, flags, seq, ack, window, length in zip(
+                segments.source_port.tolist(),
+                segments.destination_port.tolist(),
+                segments.flags.tolist(),
+                numbers.sequence.tolist(),
+                numbers.acknowledgment.tolist(),
+                facts.marks.window_size.tolist(),
+                np.maximum(segments.length, 0).tolist(),
+                strict=True,
+            )
+        ]
+        for at in np.flatnonzero(segments.flags & SYN).tolist():
+            texts[at] += _syn_options(facts, at)
+        mask = facts.marks.mask & _SHOWN_MARKS
+        for at in np.flatnonzero(mask).tolist():
+            texts[at] = f"[{', '.join(mark_labels(int(mask[at])))}] {texts[at]}"
+        summary[segments.row[::-1]] = np.array(texts, object)[::-1]  # the first header of a packet counts
+
+    def _one_by_one(self, facts: BatchFacts, row: int, protocol: NDArray[Any], summary: NDArray[Any]) -> None:
+        batch = facts.columns.batch
+        packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
+        name, text = summary_of(packet)
+        if name:
+            protocol[row] = name
+        summary[row] = escaped(text)
+
+
+def _with_ports(addresses: list[str], ports: list[int]) -> list[str]:
+    return [
+        address if port < 0 else f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+        for address, port in zip(addresses, ports, strict=True)
+    ]
+
+
+def _syn_options(facts: BatchFacts, at: int) -> str:
+    segments = facts.segments
+    parts = []
+    if segments.mss[at] >= 0:
+        parts.append(f" MSS={segments.mss[at]}")
+    if segments.sack_permitted[at]:
+        parts.append(" SACK_PERM")
+    if segments.scale_shift[at] >= 0:
+        parts.append(f" WS={1 << min(int(segments.scale_shift[at]), 14)}")
+    return "".join(parts)

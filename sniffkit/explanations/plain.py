@@ -1,0 +1,20 @@
+"""Text from a packet made safe for a screen: nothing a sender wrote may move a cursor or change a colour."""
+
+from __future__ import annotations
+
+
+def escaped(text: str) -> str:
+    r"""Return ``text`` with control, formatting and lone surrogate characters as ``\x1b`` or ``\u202e``.
+
+    Direction overrides and zero-width characters are escaped too: a name must look like what it is.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else _code(character) for character in text)
+
+
+def _code(character: str) -> str:
+    number = ord(character)
+    if number < 0x100:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

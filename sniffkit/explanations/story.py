@@ -1,0 +1,181 @@
+"""The capture told in order: each packet that means something with its lesson, quiet ones briefly, long runs folded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sniffkit.analysis.tcp_mark_names import Mark
+from sniffkit.analysis.tcp_states import LABELS
+from sniffkit.explanations.lesson import EndState, Fold, Line, Note, PacketLesson
+from sniffkit.explanations.tcp_notes import TcpNotes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.explanations.listing import Lines
+
+TOLD_IN_FULL = 3
+"""How often a lesson is given in full; after that its brief form stands in its place (never with -v)."""
+
+QUIET_SHOWN = 3
+"""How many packets of a quiet run are shown before the rest is folded."""
+
+LOUD = np.uint16(0xFFFF & ~(Mark.CAPTURED_TWICE | Mark.WINDOW_UPDATE | Mark.DUPLICATE_ACK | Mark.KEEP_ALIVE_ACK))
+"""Marks that make a packet worth telling by themselves."""
+
+
+class Story:
+    """Tells the packets of a capture batch by batch.
+
+    unfolded: tell every packet and every lesson in full (-v)
+    """
+
+    def __init__(self, catalogue: Catalogue, *, unfolded: bool = False) -> None:
+        self._catalogue = catalogue
+        self._unfolded = unfolded
+        self._tcp = TcpNotes(catalogue)
+        self._given: Counter[str] = Counter()
+        self._run = _QuietRun()
+
+    def tell(
+        self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None = None
+    ) -> Iterator[PacketLesson | Fold]:
+        """Yield what there is to tell of one batch; ``wanted``, bool (n,), picks the packets."""
+        rows = range(len(facts.tcp_at)) if wanted is None else np.flatnonzero(wanted).tolist()
+        quiet = self._quiet(facts).tolist()
+        tcp_at = facts.tcp_at.tolist()
+        for row in rows:
+            if quiet[row] and not self._unfolded:
+                self._run.begin(lines.number + row)
+                if self._run.count >= QUIET_SHOWN:
+                    self._run.add(lines.number + row, facts, row, lines.protocol[row])
+                    continue
+                self._run.count += 1
+            else:
+                yield from self.end_of_run()
+            yield self._packet(facts, lines, row, tcp_at[row])
+
+    def end_of_run(self) -> Iterator[PacketLesson | Fold]:
+        """Yield the fold of the quiet packets that were held back, if there are any."""
+        if self._run.folded:
+            yield self._run.fold(self._catalogue)
+        self._run = _QuietRun()
+
+    def notes(self, facts: BatchFacts, row: int) -> tuple[Note, ...]:
+        """Return everything there is to say of one packet, in full."""
+        at = int(facts.tcp_at[row])
+        notes = self._tcp.notes(facts, at) if at >= 0 and not facts.segments.length[at] < 0 else []
+        for fact in facts.told.get(row, ()):
+            notes.append(Note(fact.id, fact.level, self._catalogue.text(fact.id, **fact.values)))
+        return tuple(notes)
+
+    @staticmethod
+    def _quiet(facts: BatchFacts) -> NDArray[np.bool_]:
+        """Return which packets have nothing to teach: no step, no fact, no mark that matters, no change of state."""
+        quiet = np.ones(len(facts.tcp_at), np.bool_)
+        tcp, row = facts.tcp, facts.segments.row
+        states = tcp.states
+        moved = (((states ^ (states >> 4)) & 0x0F0F) != 0) | ((facts.marks.mask & LOUD) != 0) | facts.numbers.opened
+        quiet[row[moved]] = False
+        for at in tcp.steps:
+            quiet[row[at]] = False
+        for at in tcp.told:
+            quiet[row[at]] = False
+        for at in facts.told:
+            quiet[at] = False
+        return quiet
+
+    def _packet(self, facts: BatchFacts, lines: Lines, row: int, at: int) -> PacketLesson:
+        line = Line(
+            lines.number + row,
+            lines.time[row],
+            lines.source_end[row],
+            lines.destination_end[row],
+            lines.protocol[row],
+            int(facts.columns.batch.length[row]),
+            lines.summary[row],
+        )
+        notes = self.notes(facts, row)
+        if not self._unfolded:
+            notes = tuple(self._shortened(note) for note in notes)
+        if at < 0 or facts.segments.length[at] < 0:
+            return PacketLesson(line, notes=notes)
+        steps = facts.tcp.steps.get(at, ())
+        step = " + ".join(self._catalogue.text(f"words.{step}") for step in steps)
+        return PacketLesson(line, step, self._states(facts, at) if steps or self._moved(facts, at) else (), notes)
+
+    @staticmethod
+    def _moved(facts: BatchFacts, at: int) -> bool:
+        states = int(facts.tcp.states[at])
+        return (states ^ (states >> 4)) & 0x0F0F != 0
+
+    def _states(self, facts: BatchFacts, at: int) -> tuple[EndState, ...]:
+        packed = int(facts.tcp.states[at])
+        found = []
+        for place, end in enumerate(("client", "server")):
+            before, after = LABELS[packed >> 8 * place & 15], LABELS[packed >> 8 * place + 4 & 15]
+            name = self._catalogue.text(f"state.{after}", "name") if self._catalogue.language != "en" else ""
+            found.append(EndState(self._catalogue.text(f"words.{end}"), before, after, name))
+        return tuple(found)
+
+    def _shortened(self, note: Note) -> Note:
+        """Return the brief form of a lesson that has been given often enough."""
+        self._given[note.id] += 1
+        if self._given[note.id] <= TOLD_IN_FULL or note.level != "lesson":
+            return note
+        return note
+
+
+class _QuietRun:
+    """Quiet packets in a row: how many were shown, and what the folded ones were."""
+
+    __slots__ = ("count", "first", "folded", "last", "octets", "protocols", "streams")
+
+    def __init__(self) -> None:
+        self.count = self.folded = self.first = self.last = self.octets = 0
+        self.streams: set[int] = set()
+        self.protocols: Counter[str] = Counter()
+
+    def begin(self, number: int) -> None:
+        """Note where the folded part begins."""
+        if not self.folded:
+            self.first = number
+
+    def add(self, number: int, facts: BatchFacts, row: int, protocol: str) -> None:
+        """Fold one packet in."""
+        self.folded += 1
+        self.last = number
+        self.octets += int(facts.columns.batch.length[row])
+        at = int(facts.tcp_at[row])
+        if at >= 0:
+            self.streams.add(int(facts.numbers.stream[at]))
+        else:
+            self.protocols[protocol] += 1
+
+    def fold(self, catalogue: Catalogue) -> Fold:
+        """Return the fold in words."""
+        parts = []
+        if self.streams:
+            if len(self.streams) <= 3:
+                names = [catalogue.text("words.fold.stream", stream=stream) for stream in sorted(self.streams)]
+                streams = catalogue.text("words.comma").join(names)
+            else:
+                streams = catalogue.text("words.fold.streams", count=len(self.streams))
+            parts.append(catalogue.text("words.fold.tcp", streams=streams))
+        for protocol, count in self.protocols.most_common(4):
+            parts.append(catalogue.text("words.fold.other", count=count, protocol=protocol))
+        text = catalogue.text(
+            "words.fold",
+            first=self.first,
+            last=self.last,
+            count=self.folded,
+            what=catalogue.text("words.comma").join(parts),
+            octets=self.octets,
+        )
+        return Fold(self.first, self.last, text)

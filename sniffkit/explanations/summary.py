@@ -1,0 +1,102 @@
+"""What stands at the end of a capture: how much it was, the conversations with their ends, and what it cannot show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sniffkit.analysis.conversations import outcome_of
+from sniffkit.explanations.lesson import Note, Summary, Table
+from sniffkit.sources.batch import NO_TIME
+
+if TYPE_CHECKING:
+    from sniffkit.analysis.capture import CaptureAnalysis
+    from sniffkit.explanations.catalogue import Catalogue
+
+SHOWN = 12
+"""How many conversations the summary lists; the others are counted."""
+
+
+def summarise(analysis: CaptureAnalysis, protocols: Counter[str], catalogue: Catalogue) -> Summary:
+    """Return the summary of everything that was fed to ``analysis``; protocols: packets by protocol."""
+    say = catalogue.text
+    lasted = analysis.last_ns - analysis.first_ns if analysis.first_ns != NO_TIME else 0
+    heading = say("summary.heading", packets=analysis.packets, lasted_ns=lasted)
+    comma = say("words.comma")
+    paragraphs = []
+    if protocols:
+        told = comma.join(f"{name} {count}" for name, count in protocols.most_common(8))
+        paragraphs.append(say("summary.protocols", protocols=told))
+    tables = [table for table in (_conversations(analysis, catalogue),) if table is not None]
+    return Summary(heading, tuple(paragraphs), tuple(tables), tuple(_limits(analysis, catalogue)))
+
+
+def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | None:
+    totals, streams = analysis.tcp_totals, analysis.streams
+    if not totals.count:
+        return None
+    say = catalogue.text
+    every = np.arange(totals.count)
+    if totals.count > SHOWN:
+        every = np.sort(np.argsort(-totals.octets[: totals.count].sum(axis=1), kind="stable")[:SHOWN])
+    one, one_port, other, other_port = streams.ends(every)
+    rows = []
+    for place, stream in enumerate(every.tolist()):
+        connection = analysis.conversations.connections.get(stream)
+        ends = [_end(one[place], int(one_port[place])), _end(other[place], int(other_port[place]))]
+        client = connection.client if connection is not None else 0
+        packets = totals.packets[stream]
+        octets = totals.octets[stream]
+        if connection is None:
+            opened, closed, states = "?", "?", ""
+        else:
+            outcome = outcome_of(connection)
+            opened = say(f"summary.opened.{outcome.opened}")
+            closed = say(f"summary.closed.{outcome.closed}")
+            if outcome.closed_by in ("client", "server"):
+                closed = say("summary.by", how=closed, end=outcome.closed_by)
+            states = " / ".join(connection.ends[side].state.label for side in (client, 1 - client))
+        rows.append(
+            (
+                str(stream),
+                f"{ends[client]} → {ends[1 - client]}",
+                f"{packets[client]}/{packets[1 - client]}",
+                f"{octets[client]}/{octets[1 - client]}",
+                opened,
+                closed,
+                states,
+            )
+        )
+    headings = tuple(
+        say(f"summary.{name}") for name in ("stream", "ends", "packets", "octets", "opened", "closed", "states")
+    )
+    more = totals.count - len(rows)
+    note = say("summary.more", count=more) if more > 0 else ""
+    title = say("summary.conversations", count=totals.count)
+    return Table(title, headings, tuple(rows), frozenset({0, 2, 3}), note)
+
+
+def _end(address: np.ndarray[tuple[int], np.dtype[np.uint64]], port: int) -> str:
+    import socket
+
+    high, low = int(address[0]), int(address[1])
+    if high == 0 and low >> 32 == 0xFFFF:
+        return f"{socket.inet_ntoa((low & 0xFFFFFFFF).to_bytes(4, 'big'))}:{port}"
+    return f"[{socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, 'big'))}]:{port}"
+
+
+def _limits(analysis: CaptureAnalysis, catalogue: Catalogue) -> list[Note]:
+    """Return what this capture cannot show."""
+    found: list[tuple[str, int]] = []
+    connections = analysis.conversations.connections.values()
+    found.append(("summary.limit.midstream", sum(each.begun_in_the_middle for each in connections)))
+    packets = analysis.tcp_totals.packets[: analysis.tcp_totals.count]
+    one_way = int(((packets.min(axis=1) == 0) & (packets.max(axis=1) > 1)).sum()) if len(packets) else 0
+    found.append(("summary.limit.one-direction", one_way))
+    found.append(("summary.limit.cut", analysis.cut))
+    found.append(("summary.limit.let-go", analysis.conversations.let_go))
+    return [Note(id, "note", catalogue.text(id, count=count)) for id, count in found if count]
+
+

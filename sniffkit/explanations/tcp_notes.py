@@ -1,0 +1,137 @@
+"""What a TCP segment means here, in words: the step, the sums, the answer, the marks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sniffkit.analysis.segments import ACK, SYN
+from sniffkit.analysis.tcp_mark_names import Mark, names_of
+from sniffkit.explanations.lesson import Note
+
+if TYPE_CHECKING:
+    from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.analysis.facts import Fact, Level
+    from sniffkit.explanations.catalogue import Catalogue
+
+_VARIANTS = {
+    "tcp.inferred": "what",
+    "tcp.state.corrected": "lost",
+    "tcp.reset-ignored": "reason",
+}
+"""Facts whose sentence depends on one of their values: the text's key ends with it."""
+
+_WARNINGS = Mark.RETRANSMISSION | Mark.LOST_SEGMENT | Mark.ZERO_WINDOW | Mark.WINDOW_FULL | Mark.OUT_OF_ORDER
+
+
+class TcpNotes:
+    """Makes the notes of TCP segments in one language."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def notes(self, facts: BatchFacts, at: int) -> list[Note]:
+        """Return the notes of the segment at index ``at`` of the batch's segments."""
+        values = self._values(facts, at)
+        notes = [self._note(key, "lesson", values) for key in self._lessons(facts, at, values)]
+        for fact in facts.tcp.told.get(at, ()):
+            notes += self._told(fact, values)
+        notes += self._sums(facts, at, values)
+        notes += self._marks(facts, at, values)
+        return notes
+
+    def _note(self, id: str, level: Level, values: dict[str, Any], key: str = "") -> Note:
+        return Note(id, level, self._catalogue.text(key or id, **values))
+
+    def _values(self, facts: BatchFacts, at: int) -> dict[str, Any]:
+        segments, numbers = facts.segments, facts.numbers
+        from_client = bool(facts.tcp.from_client[at])
+        ack, advance = int(numbers.acknowledgment[at]), int(facts.tcp.advance[at])
+        sequence, length = int(numbers.sequence[at]), max(int(segments.length[at]), 0)
+        return {
+            "sender": "client" if from_client else "server",
+            "receiver": "server" if from_client else "client",
+            "seq": sequence,
+            "ack": ack,
+            "length": length,
+            "next": max(int(numbers.next_sequence[at]), 0),
+            "isn": int(segments.sequence[at]),
+            "peer_isn": (int(segments.acknowledgment[at]) - 1) & 0xFFFFFFFF,
+            "fin": (ack - 1) & 0xFFFFFFFF,
+            "before": (ack - advance) & 0xFFFFFFFF,
+            "advance": advance,
+            "last": (ack - 1) & 0xFFFFFFFF,
+            "count": int(facts.marks.duplicate_ack_number[at]),
+        }
+
+    def _lessons(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[str]:
+        steps = facts.tcp.steps.get(at, ())
+        if facts.twice[facts.segments.row[at]]:
+            return []
+        keys = []
+        for step in steps:
+            if step == "reset":
+                keys.append(self._why_reset(facts, at))
+            else:
+                keys.append(f"tcp.{step}")
+        if "teardown.ack-1" in steps and "teardown.fin-2" in steps:
+            keys.append("tcp.close.three")
+        if "handshake.ack" in steps and "teardown.fin-1" in steps:
+            keys.append("tcp.close.open-with-fin")
+        if any(step.startswith("handshake.syn") or step == "handshake.ack" for step in steps):
+            # In the opening the raw numbers are the lesson: ack = the other's initial number + 1.
+            values["ack"] = int(facts.segments.acknowledgment[at])
+        return keys
+
+    @staticmethod
+    def _why_reset(facts: BatchFacts, at: int) -> str:
+        states = int(facts.tcp.states[at])
+        if int(facts.tcp.phase[at]) == 0:
+            return "tcp.refused"
+        receiver_before, receiver_after = states >> 8 & 15, states >> 12 & 15
+        if receiver_before == 3 and receiver_after == 1:
+            return "tcp.reset.old-duplicate"
+        return "tcp.reset"
+
+    def _told(self, fact: Fact, values: dict[str, Any]) -> list[Note]:
+        everything = {**values, **fact.values}
+        key = fact.id
+        if fact.id in _VARIANTS:
+            key = f"{fact.id}.{fact.values[_VARIANTS[fact.id]]}"
+        notes = [self._note(fact.id, fact.level, everything, key)]
+        if fact.id == "tcp.syn-again" and not fact.values["answered"]:
+            notes.append(self._note("tcp.syn-again.unanswered", fact.level, everything))
+        return notes
+
+    def _sums(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[Note]:
+        notes = []
+        flags = int(facts.segments.flags[at])
+        steps = facts.tcp.steps.get(at, ())
+        if int(facts.tcp.phase[at]) == _AFTER_CLOSE and not facts.tcp.told.get(at):
+            notes.append(self._note("tcp.after-close", "note", values))
+        if flags & ACK and not flags & SYN and values["advance"] > 0 and not steps:
+            notes.append(self._note("tcp.ack.sum", "note", values))
+        if values["length"] and not flags & 7:
+            notes.append(self._note("tcp.data", "note", values))
+            if self._half_closed(facts, at):
+                notes.append(self._note("tcp.data.half-closed", "lesson", values))
+        return notes
+
+    @staticmethod
+    def _half_closed(facts: BatchFacts, at: int) -> bool:
+        """True when the sender may still send although the receiver has closed its own direction."""
+        states = int(facts.tcp.states[at])
+        sender, receiver = (states >> 4 & 15, states >> 12 & 15)
+        if not facts.tcp.from_client[at]:
+            sender, receiver = receiver, sender
+        return sender == _CLOSE_WAIT and receiver == _FIN_WAIT_2
+
+    def _marks(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[Note]:
+        mask = int(facts.marks.mask[at]) & ~Mark.CAPTURED_TWICE
+        names = names_of(mask)
+        if "fast_retransmission" in names or "spurious_retransmission" in names:
+            names.remove("retransmission")
+        level: Level = "warning" if mask & _WARNINGS else "note"
+        return [self._note(f"tcp.mark.{name}", level, values) for name in names]
+
+
+_AFTER_CLOSE, _FIN_WAIT_2, _CLOSE_WAIT = 5, 6, 7

@@ -1,0 +1,114 @@
+"""The world the text goes to: is it a terminal, how wide, with colour, and which signs can it show."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+STYLES = {
+    "number": "bright_black",
+    "time": "bright_black",
+    "source": "cyan",
+    "destination": "cyan",
+    "protocol": "bold blue",
+    "step": "bold green",
+    "state": "yellow",
+    "lesson": "",
+    "note": "bright_black",
+    "warning": "bold red",
+    "fold": "bright_black italic",
+    "heading": "bold",
+    "dim": "bright_black",
+}
+"""Rich styles by what a text is; colour never speaks alone, every line says the same without it."""
+
+ASCII = str.maketrans(
+    {"→": "->", "↔": "<->", "│": "|", "┃": "|", "·": "-", "–": "-", "—": "-", "…": "...", "⋯": "...", "×": "x", "µ": "u"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where text goes.
+
+    width:  cells in a line, or None where lines are not wrapped (a pipe, a file)
+    colour: whether styles are written as escape sequences
+    signs:  whether the encoding has arrows and lines; otherwise they are spelled in ASCII
+    """
+
+    stream: TextIO
+    width: int | None = None
+    colour: bool = False
+    signs: bool = True
+
+    @classmethod
+    def of(cls, stream: TextIO, colour: str = "auto", environment: Mapping[str, str] = os.environ) -> Screen:
+        """Return what ``stream`` can show. colour: auto, always or never."""
+        terminal = stream.isatty()
+        dumb = environment.get("TERM") == "dumb"
+        forced = bool(environment.get("FORCE_COLOR") or environment.get("CLICOLOR_FORCE", "0") not in ("", "0"))
+        allowed = not environment.get("NO_COLOR") and not dumb and (terminal or forced)
+        width = None
+        if environment.get("COLUMNS", "").isdigit() and int(environment["COLUMNS"]) > 0:
+            width = max(int(environment["COLUMNS"]), 40)
+        elif terminal:
+            width = max(os.get_terminal_size(stream.fileno()).columns, 40)
+        return cls(stream, width, colour == "always" or (colour == "auto" and allowed), _has_signs(stream) and not dumb)
+
+    def paint(self, text: str, style: str) -> str:
+        """Return ``text`` in one of STYLES."""
+        if not self.colour or not STYLES[style]:
+            return text
+        begin, end = _escape_codes(STYLES[style])
+        return f"{begin}{text}{end}"
+
+    def show(self, text: str) -> str:
+        """Return ``text`` with signs the stream has."""
+        return text if self.signs else text.translate(ASCII)
+
+    def write(self, text: str) -> None:
+        """Write ``text``; what the encoding cannot show is written as an escape, never an error."""
+        text = self.show(text)
+        try:
+            self.stream.write(text)
+        except UnicodeEncodeError:
+            encoding = self.stream.encoding or "ascii"
+            self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _has_signs(stream: TextIO) -> bool:
+    try:
+        "→│┃·⋯µ×–".encode(stream.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+_codes: dict[str, tuple[str, str]] = {}
+
+
+def _escape_codes(style: str) -> tuple[str, str]:
+    if style not in _codes:
+        from rich.color import ColorSystem
+        from rich.style import Style
+
+        before, _, after = Style.parse(style).render("\0", color_system=ColorSystem.STANDARD).partition("\0")
+        _codes[style] = (before, after)
+    return _codes[style]
+
+
+def cells(text: str) -> int:
+    """Return how many terminal cells ``text`` takes: a Chinese character takes two."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def stdout() -> TextIO:
+    """Return standard output as it is now (tests replace it)."""
+    return sys.stdout

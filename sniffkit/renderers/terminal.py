@@ -1,0 +1,177 @@
+"""Lessons drawn as lines of text: coloured and wrapped in a terminal, plain and whole in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sniffkit.renderers.screen import Screen, cells
+
+if TYPE_CHECKING:
+    from sniffkit.explanations.lesson import Fold, Note, PacketLesson, Summary, Table
+    from sniffkit.explanations.listing import Lines
+
+_MARGIN = "      "
+_SIGNS = {"lesson": "·", "note": "·", "warning": "!"}
+_NO_START = "，。；：！？、）》”’,.;:!?)"
+
+
+class Terminal:
+    """Draws lessons on a screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+
+    def tell(self, lessons: Iterable[PacketLesson | Fold]) -> None:
+        """Draw packets and folds in order."""
+        write = self.screen.write
+        for lesson in lessons:
+            lines = self._fold(lesson) if _is_fold(lesson) else self._packet(lesson)  # type: ignore[arg-type]
+            write("\n".join(lines) + "\n")
+
+    def listing(self, lines: Lines, rows: Iterable[int] | None = None) -> None:
+        """Draw the bare listing: one line a packet, nothing else."""
+        columns = zip(
+            range(lines.number, lines.number + len(lines.time)),
+            lines.time,
+            lines.source,
+            lines.destination,
+            lines.protocol,
+            lines.summary,
+            strict=True,
+        )
+        if rows is not None:
+            chosen = set(rows)
+            columns = (line for row, line in enumerate(columns) if row in chosen)  # type: ignore[assignment]
+        if self.screen.colour:
+            paint = self.screen.paint
+            text = "".join(
+                f"{paint(f'{number:5d}', 'number')} {paint(f'{time:>12}', 'time')} {paint(source, 'source')} → "
+                f"{paint(destination, 'destination')} {paint(protocol, 'protocol')} {summary}\n"
+                for number, time, source, destination, protocol, summary in columns
+            )
+        else:
+            text = "".join(["%5d %12s %s → %s %s %s\n" % line for line in columns])
+        self.screen.write(text)
+
+    def summary(self, summary: Summary) -> None:
+        """Draw what stands at the end."""
+        write = self.screen.write
+        write("\n" + self.screen.paint(summary.heading, "heading") + "\n")
+        for paragraph in summary.paragraphs:
+            write("\n".join(self._wrapped(paragraph, "", "")) + "\n")
+        for table in summary.tables:
+            write("\n" + "\n".join(self._table(table)) + "\n")
+        if summary.limits:
+            write("\n")
+        for note in summary.limits:
+            write("\n".join(self._note(note, "")) + "\n")
+
+    def _packet(self, lesson: PacketLesson) -> list[str]:
+        line = lesson.line
+        paint = self.screen.paint
+        head = f"{line.number:>5} {line.time:>10}  "
+        ends = f"{line.source} → {line.destination}"
+        plain = f"{head}{ends}  {line.protocol}  {line.summary}"
+        painted = (
+            f"{paint(head.rstrip(), 'number')}  {paint(line.source, 'source')} → "
+            f"{paint(line.destination, 'destination')}  {paint(line.protocol, 'protocol')}  "
+        )
+        if self.screen.width is None or cells(plain) <= self.screen.width:
+            found = [painted + line.summary]
+        else:
+            found = [painted.rstrip(), *self._wrapped(line.summary, _MARGIN, _MARGIN)]
+        if lesson.step or lesson.states:
+            found += self._states(lesson)
+        for note in lesson.notes:
+            found += self._note(note, _MARGIN)
+        return found
+
+    def _states(self, lesson: PacketLesson) -> list[str]:
+        parts = []
+        for end in lesson.states:
+            name = f" ({end.name})" if end.name and end.name != end.after else ""
+            moved = f"{end.before} → {end.after}" if end.before != end.after else end.after
+            parts.append(f"{end.end} {moved}{name}")
+        step = f"[{lesson.step}]  " if lesson.step else ""
+        text = step + "  |  ".join(parts)
+        if self.screen.width is None or cells(_MARGIN + text) <= self.screen.width:
+            shown = (self.screen.paint(step.rstrip(), "step") + "  " if step else "") + self.screen.paint(
+                "  |  ".join(parts), "state"
+            )
+            return [_MARGIN + shown]
+        found = [_MARGIN + self.screen.paint(step.rstrip(), "step")] if step else []
+        return found + [_MARGIN + self.screen.paint(part, "state") for part in parts]
+
+    def _note(self, note: Note, margin: str) -> list[str]:
+        sign = _SIGNS[note.level]
+        lines = self._wrapped(note.text, f"{margin}{sign} ", f"{margin}  ")
+        return [self.screen.paint(line, note.level) for line in lines]
+
+    def _fold(self, fold: Fold) -> list[str]:
+        return [self.screen.paint(line, "fold") for line in self._wrapped(fold.text, f"{_MARGIN}⋯ ", f"{_MARGIN}  ")]
+
+    def _wrapped(self, text: str, first: str, later: str) -> list[str]:
+        """Break a text into lines of the screen's width; Chinese breaks between any two characters."""
+        if self.screen.width is None:
+            return [first + text]
+        lines, line = [], first
+        room = self.screen.width
+        used = cells(first)
+        empty = True
+        for word in _words(text):
+            size = cells(word)
+            if used + cells(word.rstrip()) > room and not empty and not word.startswith(tuple(_NO_START)):
+                lines.append(line.rstrip())
+                line, used = later, cells(later)
+                word = word.lstrip()
+                size = cells(word)
+            line += word
+            used += size
+            empty = False
+        lines.append(line.rstrip())
+        return lines
+
+    def _table(self, table: Table) -> list[str]:
+        rows = [table.headings, *table.rows]
+        widths = [max(cells(row[column]) for row in rows) for column in range(len(table.headings))]
+        found = [self.screen.paint(table.title, "heading")] if table.title else []
+        for place, row in enumerate(rows):
+            parts = []
+            for column, cell in enumerate(row):
+                space = " " * (widths[column] - cells(cell))
+                parts.append(space + cell if column in table.right else cell + space)
+            text = "  ".join(parts).rstrip()
+            found.append(self.screen.paint(text, "dim") if place == 0 else text)
+        if table.note:
+            found.append(self.screen.paint(table.note, "dim"))
+        return found
+
+
+def _is_fold(lesson: object) -> bool:
+    return not hasattr(lesson, "line")
+
+
+def _words(text: str) -> Iterable[str]:
+    """Cut a text where a line may break: after spaces, and around every wide character."""
+    word = ""
+    for character in text:
+        if ord(character) >= 0x2E80:
+            if character in _NO_START or character in "）。，":
+                word += character
+                yield word
+                word = ""
+                continue
+            if word:
+                yield word
+            word = character
+        else:
+            if word and ord(word[-1]) >= 0x2E80:
+                yield word
+                word = ""
+            word += character
+            if character == " ":
+                yield word
+                word = ""
+    if word:
+        yield word
