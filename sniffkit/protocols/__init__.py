@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sniffkit.protocols import (
     arp,
     ethernet,
+    gre,
     icmp,
     icmpv6,
     ipv4,
@@ -18,6 +19,9 @@ from sniffkit.protocols import (
     ipv6_extensions,
     link,
     llc,
+    mpls,
+    overlays,
+    ppp,
     tcp,
     udp,
     vlan,
@@ -43,6 +47,18 @@ REGISTER: tuple[Protocol, ...] = (
     icmpv6.PROTOCOL,
     tcp.PROTOCOL,
     udp.PROTOCOL,
+    mpls.PROTOCOL,
+    mpls.PSEUDOWIRE,
+    ppp.SESSION,
+    ppp.PROTOCOL,
+    ppp.CISCO_HDLC,
+    gre.PROTOCOL,
+    gre.MIRROR,
+    gre.MIRROR_3,
+    overlays.VXLAN_PROTOCOL,
+    overlays.GENEVE_PROTOCOL,
+    overlays.GTP_PROTOCOL,
+    overlays.TEREDO_PROTOCOL,
 )
 
 

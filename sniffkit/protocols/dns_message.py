@@ -1,7 +1,7 @@
 """A DNS message read whole: the question and the three sections of records, names unpacked, never an exception.
 
 RFC 1035 section 4. Where octets are missing or lie, what could be read stands in the message and the rest in its
-``problems``: a name is followed only backwards (so no loop can hold us) and to 255 octets.
+``problems``: a name is followed through 128 pointers (so no loop can hold us) and to 255 octets.
 """
 
 from __future__ import annotations

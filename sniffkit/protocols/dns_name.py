@@ -7,6 +7,9 @@ from functools import lru_cache
 LONGEST = 255
 """Octets of a name, the lengths of its labels included."""
 
+MOST_POINTERS = 128
+"""Compression pointers followed for one name: a name has no more labels than that."""
+
 _QUOTED = frozenset(b'"().;\\@$')
 
 
@@ -22,12 +25,12 @@ class BadName(Exception):
 def read_name(octets: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
     """Return the labels of the name at a place, and the place after it.
 
-    A compression pointer must lead to before the place where the name's last part began (RFC 1035 section 4.1.4, "a
-    prior occurrence"), so that following it comes to an end.
+    A compression pointer should lead backwards (RFC 1035 section 4.1.4, "a prior occurrence"); one that does not is
+    followed too, as tshark does: what ends a loop is that pointers are counted.
     """
     labels: list[bytes] = []
     after = -1
-    length, earliest = 1, at
+    length, pointers = 1, 0
     while True:
         if at >= len(octets):
             raise BadName("dns.message-cut", at)
@@ -37,10 +40,10 @@ def read_name(octets: bytes, at: int) -> tuple[tuple[bytes, ...], int]:
                 raise BadName("dns.message-cut", at)
             if after < 0:
                 after = at + 2
-            target = (size & 0x3F) << 8 | octets[at + 1]
-            if target >= earliest:
+            pointers += 1
+            if pointers > MOST_POINTERS:
                 raise BadName("dns.name-loop", at)
-            at = earliest = target
+            at = (size & 0x3F) << 8 | octets[at + 1]
             continue
         if size > 63:
             raise BadName("dns.label-kind", at)

@@ -220,7 +220,7 @@ def options(columns: Columns) -> Options:
 PROTOCOL = Protocol(
     "ip",
     HEADER,
-    {"eth.type": (0x0800,), "ip.proto": (4,), "link": (228,), "ip.version": (4,)},
+    {"eth.type": (0x0800,), "ip.proto": (4,), "llc.dsap": (6,), "ppp": (0x0021,), "ip.version": (4,)},
     read,
     step,
     valid,

@@ -71,7 +71,7 @@ def step(headers: Headers) -> list[Carried]:
 PROTOCOL = Protocol(
     "ipv6",
     HEADER,
-    {"eth.type": (0x86DD,), "ip.proto": (41,), "ip.version": (6,)},
+    {"eth.type": (0x86DD,), "ip.proto": (41,), "ppp": (0x0057,), "ip.version": (6,)},
     read,
     step,
     valid,
