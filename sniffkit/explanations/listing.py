@@ -58,8 +58,10 @@ class Listing:
     """Makes the lines batch by batch; times are relative to the capture's first packet."""
 
     def __init__(self) -> None:
-        self._flags = [",".join(name for bit, name in enumerate(_FLAG_NAMES) if flags >> bit & 1) for flags in range(512)]
-        self._flags = [text.replace(",", ", ") or "<None>" for text in self._flags]
+        self._flags = [
+            ", ".join(name for bit, name in enumerate(_FLAG_NAMES) if flags >> bit & 1) or "<None>"
+            for flags in range(512)
+        ]
         self._addresses: dict[Any, str] = {}
         self.first_time: int | None = None
 
@@ -107,7 +109,7 @@ class Listing:
         if self.first_time is None:
             return ["-"] * len(time_ns)
         relative = time_ns - self.first_time
-        texts = ["%d.%06d" % (ns // 1_000_000_000, ns % 1_000_000_000 // 1000) for ns in np.abs(relative).tolist()]
+        texts = [f"{ns // 1_000_000_000}.{ns % 1_000_000_000 // 1000:06d}" for ns in np.abs(relative).tolist()]
         for row in np.flatnonzero(relative < 0).tolist():
             texts[row] = "-" if time_ns[row] == NO_TIME else f"-{texts[row]}"
         return texts
@@ -181,7 +183,10 @@ class Listing:
         protocol[rows.row] = "UDP"
         source_port[rows.row], destination_port[rows.row] = sent, reached
         length = np.maximum(rows.length - 8, 0).tolist()
-        texts = ["%d > %d Len=%d" % each for each in zip(sent.tolist(), reached.tolist(), length, strict=True)]
+        texts = [
+            f"{source} > {destination} Len={octets}"
+            for source, destination, octets in zip(sent.tolist(), reached.tolist(), length, strict=True)
+        ]
         summary[rows.row] = np.array(texts, object)
         dns = np.isin(sent, _DNS_PORTS) | np.isin(reached, _DNS_PORTS)
         summary[rows.row[dns]] = None
@@ -199,9 +204,9 @@ class Listing:
         source_port[segments.row], destination_port[segments.row] = segments.source_port, segments.destination_port
         names = self._flags
         texts = [
-            "%d > %d [%s] Seq=%d Ack=%d Win=%d Len=%d" % (sent, reached, names[flags & 511], seq, ack, window, length)
+            f"{sent} > {reached} [{names[flags & 511]}] Seq={seq} Ack={ack} Win={window} Len={length}"
             if flags & 16
-            else "%d > %d [%s] Seq=%d Win=%d Len=%d" % (sent, reached, names[flags & 511], seq, window, length)
+            else f"{sent} > {reached} [{names[flags & 511]}] Seq={seq} Win={window} Len={length}"
             for sent, reached, flags, seq, ack, window, length in zip(
                 segments.source_port.tolist(),
                 segments.destination_port.tolist(),

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.explanations.listing import Lines
 
-TOLD_IN_FULL = 3
-"""How often a lesson is given in full; after that its brief form stands in its place (never with -v)."""
-
 QUIET_SHOWN = 3
 """How many packets of a quiet run are shown before the rest is folded."""
+
+FOLDED_AT_LEAST = 3
+"""A fold hides at least this many packets: fewer are quicker read than unfolded."""
 
 LOUD = np.uint16(0xFFFF & ~(Mark.CAPTURED_TWICE | Mark.WINDOW_UPDATE | Mark.DUPLICATE_ACK | Mark.KEEP_ALIVE_ACK))
 """Marks that make a packet worth telling by themselves."""
@@ -40,7 +40,6 @@ class Story:
         self._catalogue = catalogue
         self._unfolded = unfolded
         self._tcp = TcpNotes(catalogue)
-        self._given: Counter[str] = Counter()
         self._run = _QuietRun()
 
     def tell(
@@ -51,26 +50,28 @@ class Story:
         quiet = self._quiet(facts).tolist()
         tcp_at = facts.tcp_at.tolist()
         for row in rows:
-            if quiet[row] and not self._unfolded:
-                self._run.begin(lines.number + row)
-                if self._run.count >= QUIET_SHOWN:
-                    self._run.add(lines.number + row, facts, row, lines.protocol[row])
-                    continue
-                self._run.count += 1
-            else:
+            if not quiet[row] or self._unfolded:
                 yield from self.end_of_run()
+            else:
+                self._run.shown += 1
+                if self._run.shown > QUIET_SHOWN:
+                    held = None if self._run.folded >= FOLDED_AT_LEAST else self._packet(facts, lines, row, tcp_at[row])
+                    self._run.hold(held, lines.number + row, facts, row, lines.protocol[row])
+                    continue
             yield self._packet(facts, lines, row, tcp_at[row])
 
     def end_of_run(self) -> Iterator[PacketLesson | Fold]:
-        """Yield the fold of the quiet packets that were held back, if there are any."""
-        if self._run.folded:
-            yield self._run.fold(self._catalogue)
-        self._run = _QuietRun()
+        """Yield the quiet packets that were held back: folded, or as they are where they are few."""
+        run, self._run = self._run, _QuietRun()
+        if run.folded >= FOLDED_AT_LEAST:
+            yield run.fold(self._catalogue)
+        else:
+            yield from run.held
 
-    def notes(self, facts: BatchFacts, row: int) -> tuple[Note, ...]:
-        """Return everything there is to say of one packet, in full."""
+    def notes(self, facts: BatchFacts, row: int, *, brief: bool = False) -> tuple[Note, ...]:
+        """Return everything there is to say of one packet; brief: lessons given often enough are cut short."""
         at = int(facts.tcp_at[row])
-        notes = self._tcp.notes(facts, at) if at >= 0 and not facts.segments.length[at] < 0 else []
+        notes = self._tcp.notes(facts, at, brief=brief) if at >= 0 and not facts.segments.length[at] < 0 else []
         for fact in facts.told.get(row, ()):
             notes.append(Note(fact.id, fact.level, self._catalogue.text(fact.id, **fact.values)))
         return tuple(notes)
@@ -101,9 +102,7 @@ class Story:
             int(facts.columns.batch.length[row]),
             lines.summary[row],
         )
-        notes = self.notes(facts, row)
-        if not self._unfolded:
-            notes = tuple(self._shortened(note) for note in notes)
+        notes = self.notes(facts, row, brief=not self._unfolded)
         if at < 0 or facts.segments.length[at] < 0:
             return PacketLesson(line, notes=notes)
         steps = facts.tcp.steps.get(at, ())
@@ -124,31 +123,26 @@ class Story:
             found.append(EndState(self._catalogue.text(f"words.{end}"), before, after, name))
         return tuple(found)
 
-    def _shortened(self, note: Note) -> Note:
-        """Return the brief form of a lesson that has been given often enough."""
-        self._given[note.id] += 1
-        if self._given[note.id] <= TOLD_IN_FULL or note.level != "lesson":
-            return note
-        return note
-
 
 class _QuietRun:
-    """Quiet packets in a row: how many were shown, and what the folded ones were."""
+    """Quiet packets in a row: how many there were, and what the ones held back were."""
 
-    __slots__ = ("count", "first", "folded", "last", "octets", "protocols", "streams")
+    __slots__ = ("first", "folded", "held", "last", "octets", "protocols", "shown", "streams")
 
     def __init__(self) -> None:
-        self.count = self.folded = self.first = self.last = self.octets = 0
+        self.shown = self.folded = self.first = self.last = self.octets = 0
+        self.held: list[PacketLesson] = []
         self.streams: set[int] = set()
         self.protocols: Counter[str] = Counter()
 
-    def begin(self, number: int) -> None:
-        """Note where the folded part begins."""
+    def hold(
+        self, lesson: PacketLesson | None, number: int, facts: BatchFacts, row: int, protocol: str
+    ) -> None:
+        """Hold one packet back; ``lesson`` is None once it is certain that the run is folded."""
+        if lesson is not None:
+            self.held.append(lesson)
         if not self.folded:
             self.first = number
-
-    def add(self, number: int, facts: BatchFacts, row: int, protocol: str) -> None:
-        """Fold one packet in."""
         self.folded += 1
         self.last = number
         self.octets += int(facts.columns.batch.length[row])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from sniffkit.analysis.segments import ACK, SYN
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from sniffkit.analysis.capture import BatchFacts
     from sniffkit.analysis.facts import Fact, Level
     from sniffkit.explanations.catalogue import Catalogue
+
+TOLD_IN_FULL = 3
+"""How often a story gives a lesson in full; after that its brief form stands in its place (never with -v)."""
 
 _VARIANTS = {
     "tcp.inferred": "what",
@@ -28,11 +32,15 @@ class TcpNotes:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
+        self._given: Counter[str] = Counter()
 
-    def notes(self, facts: BatchFacts, at: int) -> list[Note]:
-        """Return the notes of the segment at index ``at`` of the batch's segments."""
+    def notes(self, facts: BatchFacts, at: int, *, brief: bool = False) -> list[Note]:
+        """Return the notes of the segment at index ``at`` of the batch's segments.
+
+        brief: give the short form of a lesson that has been given in full often enough.
+        """
         values = self._values(facts, at)
-        notes = [self._note(key, "lesson", values) for key in self._lessons(facts, at, values)]
+        notes = [self._lesson(key, values, brief) for key in self._lessons(facts, at, values)]
         for fact in facts.tcp.told.get(at, ()):
             notes += self._told(fact, values)
         notes += self._sums(facts, at, values)
@@ -41,6 +49,12 @@ class TcpNotes:
 
     def _note(self, id: str, level: Level, values: dict[str, Any], key: str = "") -> Note:
         return Note(id, level, self._catalogue.text(key or id, **values))
+
+    def _lesson(self, key: str, values: dict[str, Any], brief: bool) -> Note:
+        self._given[key] += brief
+        if self._given[key] > TOLD_IN_FULL and self._catalogue.find(key, "brief") is not None:
+            return Note(key, "lesson", self._catalogue.text(key, "brief", **values))
+        return self._note(key, "lesson", values)
 
     def _values(self, facts: BatchFacts, at: int) -> dict[str, Any]:
         segments, numbers = facts.segments, facts.numbers

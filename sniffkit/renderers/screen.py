@@ -25,9 +25,11 @@ STYLES = {
 }
 """Rich styles by what a text is; colour never speaks alone, every line says the same without it."""
 
-ASCII = str.maketrans(
-    {"→": "->", "↔": "<->", "│": "|", "┃": "|", "·": "-", "–": "-", "—": "-", "…": "...", "⋯": "...", "×": "x", "µ": "u"}
-)
+_SPELLED = {
+    "→": "->", "↔": "<->", "│": "|", "┃": "|", "·": "-", "–": "-", "—": "-", "…": "...", "⋯": "...", "×": "x", "µ": "u",
+}  # fmt: skip
+ASCII = str.maketrans(_SPELLED)
+"""How signs are spelled where the encoding has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 _MARGIN = "      "
 _SIGNS = {"lesson": "·", "note": "·", "warning": "!"}
-_NO_START = "，。；：！？、）》”’,.;:!?)"
+_NO_START = "，。；：！？、）》”’,.;:!?) "
+_NO_END = "（《“‘("
 
 
 class Terminal:
@@ -51,7 +52,12 @@ class Terminal:
                 for number, time, source, destination, protocol, summary in columns
             )
         else:
-            text = "".join(["%5d %12s %s → %s %s %s\n" % line for line in columns])
+            text = "".join(
+                [
+                    f"{number:5d} {time:>12} {source} → {destination} {protocol} {summary}\n"
+                    for number, time, source, destination, protocol, summary in columns
+                ]
+            )
         self.screen.write(text)
 
     def summary(self, summary: Summary) -> None:
@@ -90,7 +96,7 @@ class Terminal:
     def _states(self, lesson: PacketLesson) -> list[str]:
         parts = []
         for end in lesson.states:
-            name = f" ({end.name})" if end.name and end.name != end.after else ""
+            name = f"（{end.name}）" if end.name and end.name != end.after else ""
             moved = f"{end.before} → {end.after}" if end.before != end.after else end.after
             parts.append(f"{end.end} {moved}{name}")
         step = f"[{lesson.step}]  " if lesson.step else ""
@@ -120,14 +126,13 @@ class Terminal:
         used = cells(first)
         empty = True
         for word in _words(text):
-            size = cells(word)
-            if used + cells(word.rstrip()) > room and not empty and not word.startswith(tuple(_NO_START)):
+            piece = word
+            if used + cells(word.rstrip()) > room and not empty:
                 lines.append(line.rstrip())
                 line, used = later, cells(later)
-                word = word.lstrip()
-                size = cells(word)
-            line += word
-            used += size
+                piece = word.lstrip()
+            line += piece
+            used += cells(piece)
             empty = False
         lines.append(line.rstrip())
         return lines
@@ -153,25 +158,14 @@ def _is_fold(lesson: object) -> bool:
 
 
 def _words(text: str) -> Iterable[str]:
-    """Cut a text where a line may break: after spaces, and around every wide character."""
+    """Cut a text where a line may break: after spaces and between Chinese characters, never before a closing sign."""
     word = ""
     for character in text:
-        if ord(character) >= 0x2E80:
-            if character in _NO_START or character in "）。，":
-                word += character
-                yield word
-                word = ""
-                continue
-            if word:
-                yield word
-            word = character
-        else:
-            if word and ord(word[-1]) >= 0x2E80:
-                yield word
-                word = ""
-            word += character
-            if character == " ":
-                yield word
-                word = ""
+        wide = ord(character) >= 0x2E80
+        may_break = bool(word) and (wide or ord(word[-1]) >= 0x2E80 or word[-1] == " ")
+        if may_break and character not in _NO_START and word[-1] not in _NO_END:
+            yield word
+            word = ""
+        word += character
     if word:
         yield word
