@@ -20,6 +20,7 @@ from typing import Any
 from sniffkit.protocols import REGISTER
 from sniffkit.protocols.packet import read_packet
 from sniffkit.sources import open_capture
+from tests.test_protocol_files import NOT_TAUGHT_YET, protocol_files
 
 ROOT = Path(__file__).parent.parent
 TEXTS = ROOT / "sniffkit" / "explanations" / "texts"
@@ -128,24 +129,32 @@ def test_chinese_is_set_as_chinese_is_set() -> None:
 
 ID = re.compile(r"[a-z0-9]+([.-][a-z0-9-]+)+")
 
-MAKERS = {"SniffkitError", "UsageError", "DamagedCapture", "NotACapture", "NotPermitted", "Problem", "Fact"}
+MAKERS = {"SniffkitError", "UsageError", "DamagedCapture", "NotACapture", "NotPermitted", "Problem", "BadName", "Fact"}
 """What is made from an id and values. A function that hands its own parameter on to one of these is one, too."""
+
+TOLD_WITH_THE_PACKET = {"Fact", "_tell"}
+"""Makers of what is told with numbers of the packet besides its own values."""
 
 COMPUTED: dict[str, list[str]] = {
     "protocols/packet.py: f'{header.protocol}.header-cut'": [f"{protocol.name}.header-cut" for protocol in REGISTER],
     "protocols/pseudo.py: f'{reader.layer.protocol}.checksum-bad'": ["tcp.checksum-bad", "udp.checksum-bad"],
+    "protocols/ipv6_extensions.py: f'{reader.layer.protocol}.header-cut'": [],  # is among those of packet.py
+    "explanations/message_field_reasons.py: f'{protocol}.checksum-bad'": [],  # asks for it, does not make it
     # pairs of an id and its values, which are read where they are written
     "sources/source.py: id": [],
+    "sources/__init__.py: id": [],
     "sources/pcapng.py: id": [],
+    "protocols/dns_message.py: wrong.id": [],
 }
 """Ids that are put together while the program runs: the file and the expression, and every id it can become."""
 
 
 @dataclass(frozen=True)
 class Mention:
-    """An id in the program: where, which, and the names of the values given with it (None: not known here)."""
+    """An id in the program: where, by what, which, and the names of the values given with it (None: not known here)."""
 
     place: str
+    maker: str
     id: str
     values: frozenset[str] | None
 
@@ -231,7 +240,7 @@ def pairs_in(path: Path, tree: ast.Module) -> Iterator[Mention]:
         elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "id":
             id = node.value
         if isinstance(id, ast.Constant) and isinstance(id.value, str) and ID.fullmatch(id.value):
-            yield Mention(f"{path}:{id.lineno}", id.value, None)
+            yield Mention(f"{path}:{id.lineno}", "", id.value, None)
 
 
 def mentions() -> tuple[list[Mention], list[str]]:
@@ -246,7 +255,7 @@ def mentions() -> tuple[list[Mention], list[str]]:
             names = ids_in(path.relative_to(ROOT / "sniffkit").as_posix(), id)
             if names is None:
                 complaints.append(f"{place}: {ast.unparse(id)}: write ids as they are, or list them in COMPUTED")
-            found.extend(Mention(place, name, values_given(call, id)) for name in names or [])
+            found.extend(Mention(place, called(call), name, values_given(call, id)) for name in names or [])
         found.extend(pairs_in(path, tree))
     return found, complaints
 
@@ -255,33 +264,52 @@ def test_every_id_the_program_speaks_of_has_its_text() -> None:
     found, complaints = mentions()
     assert len(found) > 20, "the reading of the program finds no ids any more"
     known = {text.id for text in texts()}
-    complain(complaints + sorted(f"{m.place}: {m.id} has no text" for m in found if m.id not in known))
+    variants = {id.rpartition(".")[0] for id in known}  # tcp.inferred is told as tcp.inferred.syn, …
+    complain(complaints + sorted(f"{m.place}: {m.id} has no text" for m in found if m.id not in known | variants))
 
 
-def test_no_text_asks_for_a_value_that_is_not_given() -> None:
-    """What an error or a problem says is filled with its own values and nothing else."""
+def test_no_error_asks_for_a_value_that_is_not_given() -> None:
+    """What is wrong is told with the error's or the problem's own values; a fact's sentence knows its packet, too."""
     asked: dict[str, set[str]] = {}
     for text in texts():
         asked.setdefault(text.id, set()).update(blanks(text.languages["en"]))
-    complain(
-        [
-            f"{m.place}: {m.id} gives {sorted(m.values)}, its text asks for {sorted(missing)}"
-            for m in mentions()[0]
-            if m.values is not None and (missing := asked.get(m.id, set()) - m.values)
-        ]
-    )
+    complaints = []
+    for m in mentions()[0]:
+        if m.values is not None and m.maker not in TOLD_WITH_THE_PACKET:
+            given = {name.removesuffix("_ns") for name in m.values}
+            if missing := asked.get(m.id, set()) - given:
+                complaints.append(f"{m.place}: {m.id} gives {sorted(given)}, its text asks for {sorted(missing)}")
+    complain(complaints)
+
+
+def test_keys_of_the_catalogue_exist() -> None:
+    """``catalogue.text("words.client", "name")``: where key and part are written down, the text is there."""
+    known = {(text.id, text.part) for text in texts()}
+    asked, complaints = 0, []
+    for path, tree in programs().items():
+        for call, _, _ in calls_in(tree):
+            if called(call) == "text" and all(isinstance(each, ast.Constant) for each in call.args[:2]):
+                key, part, *_ = [*(str(ast.literal_eval(each)) for each in call.args[:2]), "text", ""]
+                asked += 1
+                if (key, part) not in known and call.args:
+                    complaints.append(f"{path}:{call.lineno}: {key} has no {part}")
+    assert asked, "nobody asks the catalogue for a text any more"
+    complain(complaints)
 
 
 def test_every_header_field_has_its_text() -> None:
     """A learner can ask of each field what it is called, what it says and why it is there."""
     parts = {(text.id, text.part) for text in texts()}
     complaints = []
-    for protocol in REGISTER:
-        fields = [place.field.id for place in protocol.header.places]
-        for id in [protocol.name, *fields, *protocol.derived, *protocol.sparse]:
-            missing = [part for part in ("name", "what", "why") if (id, part) not in parts]
-            if missing:
-                complaints.append(f"{id} ({protocol.name}): no {', '.join(missing)}")
+    for stem, protocols in protocol_files().items():
+        if stem in NOT_TAUGHT_YET:
+            continue
+        for protocol in protocols:
+            fields = [place.field.id for place in protocol.header.places]
+            for id in dict.fromkeys([protocol.name, *fields, *protocol.derived, *protocol.sparse]):
+                missing = [part for part in ("name", "what", "why") if (id, part) not in parts]
+                if missing:
+                    complaints.append(f"{id} ({stem}.py): no {', '.join(missing)}")
     complain(complaints)
 
 
