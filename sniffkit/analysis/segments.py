@@ -127,7 +127,7 @@ def ip_ends(
     destination = np.zeros((len(parent), 2), np.uint64)
     identification = np.full(len(parent), -1, np.int32)
     four = parent == PROTOCOLS.index("ip")
-    six = parent == PROTOCOLS.index("ipv6")
+    six = parent == (PROTOCOLS.index("ipv6") if "ipv6" in PROTOCOLS else -1)
     if four.any():
         at = parent_index[four]
         source[four, 1] = columns["ip.src"][at].astype(np.uint64) | np.uint64(IPV4_MAPPED)

@@ -81,7 +81,6 @@ class _Groups:
 
     start:  int64 (g,) where each stream begins; of: int64 (m,) which one a row belongs to
     side, flags, sequence, acknowledgment, known: the rows' values, known = of known length
-    shared: bool (g,) both ends are the same address and port, so both directions are one
     """
 
     start: NDArray[np.int64]
@@ -91,7 +90,6 @@ class _Groups:
     sequence: NDArray[np.uint32]
     acknowledgment: NDArray[np.uint32]
     known: NDArray[np.bool_]
-    shared: NDArray[np.bool_]
 
     def sets(self, side: int) -> NDArray[np.bool_]:
         """Return the rows that would set the base of ``side`` if it is not set yet."""
@@ -160,7 +158,6 @@ class Streams:
             groups.start = np.flatnonzero(begins)
             groups.of = np.cumsum(begins) - 1
             carried = pair[groups.start]
-            groups.shared = self._shared(carried)
             fresh = opens[groups.start]
             known = self._base_known[carried] & ~fresh[:, None]
             setter, first = _first_bases(groups, known, self._base[carried])
@@ -180,11 +177,6 @@ class Streams:
             self._stream, self._opener = grown(self._stream, size), grown(self._opener, size)
             self._base, self._base_known = grown(self._base, size), grown(self._base_known, size)
 
-    def _shared(self, pair: NDArray[np.int64]) -> NDArray[np.bool_]:
-        pairs = self.pairs
-        same: NDArray[np.bool_] = (pairs.first[pair] == pairs.second[pair]).all(axis=1)
-        return same & (pairs.first_port[pair] == pairs.second_port[pair])
-
     def _group(
         self, segments: Segments, found: FoundPairs, order: NDArray[np.int64], pair: NDArray[np.int64]
     ) -> _Groups:
@@ -199,7 +191,6 @@ class Streams:
             segments.sequence[order],
             segments.acknowledgment[order],
             segments.length[order] >= 0,
-            self._shared(pair[start]),
         )
 
     def _number(
@@ -324,10 +315,6 @@ def _bases(
             base = np.where(latest >= start, groups.sequence[latest], base)
         bases.append(base)
         knowns.append(known)
-    if groups.shared.any():
-        shared = groups.shared[groups.of]
-        bases[1] = np.where(shared, bases[0], bases[1])
-        knowns[1] = np.where(shared, knowns[0], knowns[1])
     return bases, knowns, reused
 
 

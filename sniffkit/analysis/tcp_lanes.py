@@ -20,7 +20,6 @@ from sniffkit.analysis.tcp_marks_sequential import NO_WINDOW
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.streams import StreamNumbers
 
 LANE_STATE: dict[str, tuple[type, int]] = {
@@ -195,11 +194,6 @@ class Lanes:
         column[self.head] = heads.reshape(-1)
         return column
 
-
-def same_ends(segments: Segments) -> NDArray[np.bool_]:
-    """Return the segments a host sent from a port to the very same port: bool (m,)."""
-    alike: NDArray[np.bool_] = segments.source_port == segments.destination_port
-    if alike.any():
-        for half in (0, 1):
-            alike &= segments.source[:, half] == segments.destination[:, half]
-    return alike
+    def end(self, lane: int) -> int:
+        """Return the place after the last row of a lane."""
+        return int(self.head[lane + 1]) if lane + 1 < len(self.head) else len(self.segment)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.segments import ACK, SYN
-from sniffkit.analysis.tcp_lanes import CarriedState, Groups, Lanes, same_ends
+from sniffkit.analysis.tcp_lanes import CarriedState, Groups, Lanes
 from sniffkit.analysis.tcp_mark_names import Mark
 from sniffkit.analysis.tcp_marks_columns import LaneColumns
 from sniffkit.analysis.tcp_marks_sequential import Packet, Side, mark_packet
@@ -114,7 +114,9 @@ class TcpMarks:
         flags = segments.flags[groups.order]
         scales = window_scales(segments, groups, flags, state)
         rtt = initial_round_trips(segments, groups, flags, state)
-        bits = completeness_bits(segments, groups, flags, numbers.opened[groups.order])
+        bits = completeness_bits(
+            segments, groups, flags, numbers.opened[groups.order], numbers.reused[groups.order]
+        )
         completeness = state.stream["completeness"][groups.slot]
         if len(flags):
             state.stream["completeness"][groups.slot] = completeness | np.bitwise_or.reduceat(bits, groups.start)
@@ -181,7 +183,7 @@ class TcpMarks:
         marks.mask[at] = columns.mask[rows]
         duplicates = np.flatnonzero(columns.duplicate)
         if len(duplicates):
-            latest = np.maximum.accumulate(np.where(columns.changes, columns.place, 0))[duplicates]
+            latest = columns.latest_change[duplicates]
             frame = np.where(
                 lanes.is_head[latest], carried["change"].reshape(-1)[lanes.lane[duplicates]],
                 segments.number[lanes.segment[latest]],
@@ -218,7 +220,6 @@ class TcpMarks:
         """Return the groups that need the plain rules, each with the first segment from which on."""
         found = [columns.lanes.segment[places] for places in columns.trigger]
         found.append(np.flatnonzero(unknown))
-        found.append(np.flatnonzero(same_ends(segments)))
         segment = np.unique(np.concatenate(found))
         if not len(segment):
             return {}
@@ -246,9 +247,7 @@ class TcpMarks:
         mine = groups.order[groups.start[group] : end]
         mine = mine[(mine >= begin) & looked_at[mine]]
         slot = int(groups.slot[group])
-        sides = self._sides_before(begin, slot, placed, columns)
-        if bool(same_ends(segments.take(mine[:1])).any()):
-            sides[1] = sides[0]
+        sides = self._sides_before(begin, int(groups.stream[group]), slot, placed, columns)
         self.packet_by_packet += len(mine)
         rows = zip(
             mine.tolist(),
@@ -275,19 +274,18 @@ class TcpMarks:
             for name in _SIDE:
                 self._state.lane[name][slot, direction] = getattr(side, name)
 
-    def _sides_before(self, begin: int, slot: int, placed: Groups, columns: LaneColumns) -> list[Side]:
+    def _sides_before(self, begin: int, stream: int, slot: int, placed: Groups, columns: LaneColumns) -> list[Side]:
         """Return both sides of the stream in ``slot`` as they are before the segment ``begin``."""
         lanes = columns.lanes
-        found = np.flatnonzero(placed.slot == slot)
-        if not len(found):  # only segments of unknown length: nothing has moved the carried state
+        found = int(np.searchsorted(placed.stream, stream))
+        if found == len(placed.stream) or placed.stream[found] != stream:
+            # Only segments of unknown length: nothing has moved the carried state.
             values: dict[str, Any] = {name: self._state.lane[name][slot] for name in _SIDE}
         else:
-            which = 2 * int(found[0]) + np.arange(2)
-            heads = lanes.head[which]
-            ends = np.append(lanes.head, len(lanes.segment))[which + 1]
+            which = 2 * found + np.arange(2)
             place = np.array([
-                head + np.searchsorted(lanes.segment[head + 1 : end], begin)
-                for head, end in zip(heads.tolist(), ends.tolist(), strict=True)
+                head + np.searchsorted(lanes.segment[head + 1 : lanes.end(lane)], begin)
+                for lane, head in zip(which.tolist(), lanes.head[which].tolist(), strict=True)
             ])
             values = columns.state_at(which, place, np.full(2, begin))
         return [Side(**{name: values[name][direction].item() for name in _SIDE}) for direction in (0, 1)]

@@ -1,7 +1,7 @@
 """The marks of TCP segments in columns: the same rules as one packet at a time, for all packets of a batch at once.
 
-Sequence numbers are unwrapped to 64 bits lane by lane (RFC 9293 section 3.4 compares them modulo 2^32; the sum of signed
-differences is the same comparison as long as no two of them are 2^31 apart). Where that, or anything else that
+Sequence numbers are unwrapped to 64 bits lane by lane (RFC 9293 section 3.4 compares them modulo 2^32; the sum of
+signed differences is the same comparison as long as no two of them are 2^31 apart). Where that, or anything else that
 columns cannot tell, happens, the stream's first such segment is reported in ``trigger`` and the plain rules take
 over from there.
 """
@@ -9,13 +9,14 @@ over from there.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.tcp_mark_names import Mark
-from sniffkit.analysis.tcp_marks_sequential import FAST_WITHIN_NS, REORDERED_WITHIN_NS
+from sniffkit.analysis.tcp_marks_sequential import FAST_WITHIN_NS, REORDERED_WITHIN_NS, after
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,6 +30,7 @@ _FAR = 1 << 39
 _GAPS_A_LANE = 64
 """With more gaps than this in a batch a stream is told packet by packet."""
 _HALF = -(2**31)
+_UNENDING = 1 << 62
 
 
 @dataclass
@@ -81,6 +83,16 @@ class LaneColumns:
         shifted[1:] = values[:-1]
         shifted[:1] = values[:1]
         return shifted
+
+    @cached_property
+    def _latest_told(self) -> NDArray[np.int64]:
+        """The latest row of each lane with SYN or ACK, up to each row."""
+        return np.maximum.accumulate(np.where((self.flags & (SYN | ACK)) != 0, self.place, 0))
+
+    @cached_property
+    def latest_change(self) -> NDArray[np.int64]:
+        """The latest row of each lane in which the acknowledgment number changed, up to each row."""
+        return np.maximum.accumulate(np.where(self.changes, self.place, 0))
 
     def _highest(self) -> None:
         """Find ``next`` before and after each row: the highest end so far."""
@@ -183,9 +195,7 @@ class LaneColumns:
 
     def _fill_windows(self, at: NDArray[np.int64]) -> None:
         other = self.lanes.other[at]
-        told = np.where((self.flags & (SYN | ACK)) != 0, self.place, 0)
-        latest = np.maximum.accumulate(told)
-        first_ack = (self.flags[latest[other]] & SYN) != 0
+        first_ack = (self.flags[self._latest_told[other]] & SYN) != 0
         scale = np.where(first_ack, 0, np.maximum(self.scale_other[at], 0)).astype(np.uint32)
         full = self.payload_end[at] == self.ack[other] + (self.other_window[at] << scale)
         self.mask[at[full]] |= np.uint16(Mark.WINDOW_FULL)
@@ -213,8 +223,8 @@ class LaneColumns:
         gaps = np.flatnonzero(opens)
         # A SYN sent again pulls `next` back to the edge: nothing to do if it is there already.
         again = np.flatnonzero(self.repeats_syn & self.rows)
-        again = again[self.set_before[again]]
-        pulled = (self.next_before[again] - self.sequence[again] != 1) | np.isin(lanes.lane[again], lanes.lane[gaps])
+        pulled = self.set_before[again] & (self.next_before[again] - self.sequence[again] != 1)
+        pulled |= np.isin(lanes.lane[again], lanes.lane[gaps])
         if pulled.any():
             self.trigger.append(again[pulled])
         if not len(gaps):
@@ -246,20 +256,29 @@ class LaneColumns:
         head = int(lanes.head[lane])
         for gap in gaps:
             when = -1 if gap == head else int(lanes.segment[gap])
-            if gap != head and when < closed_after:
+            if gap != head and when <= closed_after:
                 continue
             edge = int(carried_edge[lane]) if gap == head else int(self.next_before[gap])
-            if abs(int(np.int32(np.uint32(int(self.next[gap]) - edge & 0xFFFFFFFF)))) > 1 << 30 or edge == 0:
-                self.trigger.append(np.array([min(gap + 1, end - 1) if gap == head else gap]))
+            if edge == 0 or self.next[gap] == 0:  # 0 reads as "none yet", so the two no longer belong together
+                episodes.append((when, _UNENDING, edge))
+                first = np.array([gap]) if gap != head else lanes.head[[lane, lane ^ 1]] + 1
+                self.trigger.append(first[first < [end, other_end][: len(first)]])
                 return
             filled = _first_equal(self.sequence, gap + 1, end, edge)
             begin = int(lanes.other[gap]) + 1 if gap != head else int(lanes.head[lane ^ 1]) + 1
             passed = _first_beyond(self.ack, acks, begin, other_end, edge)
-            filled_when = int(lanes.segment[filled]) if filled >= 0 else 1 << 62
-            passed_when = int(lanes.segment[passed]) if passed >= 0 else 1 << 62
+            filled_when = int(lanes.segment[filled]) if filled >= 0 else _UNENDING
+            passed_when = int(lanes.segment[passed]) if passed >= 0 else _UNENDING
             if passed_when < filled_when:
+                if not after(int(self.next[lanes.other[passed]]), edge):
+                    self.trigger.append(np.array([passed]))
+                    unseen[begin:passed] = False
+                    episodes.append((when, _UNENDING, edge))
+                    return
                 self.mask[passed] |= np.uint16(Mark.ACK_LOST_SEGMENT)
-                unseen[passed] = False
+                unseen[begin : passed + 1] = False
+            else:
+                unseen[begin : begin + int(np.searchsorted(lanes.segment[begin:other_end], filled_when))] = False
             closed_after = min(passed_when, filled_when)
             episodes.append((when, closed_after, edge))
 
@@ -323,7 +342,8 @@ class LaneColumns:
         newer = self.time[at] - self.next_time[at - 1]
         rtt = self.initial_rtt_ns[at]
         limit = np.where(rtt == 0, REORDERED_WITHIN_NS, rtt)
-        overtaken = (newer >= 0) & ((newer < limit) | (limit < 0)) & (self.end[at] != self.next_before[at])
+        # Unsigned, as in Wireshark: where time runs backward a difference below zero is a very large one.
+        overtaken = (newer.view(np.uint64) < limit.view(np.uint64)) & (self.end[at] != self.next_before[at])
         again = int(Mark.RETRANSMISSION)
         self.mask[at] |= np.select(
             [spurious[at], fast, overtaken],
@@ -340,21 +360,22 @@ class LaneColumns:
         the other side sends after ``place`` can still move the state)
         """
         lanes = self.lanes
-        change = np.maximum.accumulate(np.where(self.changes, self.place, 0))[place]
-        told = np.maximum.accumulate(np.where((self.flags & (SYN | ACK)) != 0, self.place, 0))[place]
+        change, told = self.latest_change[place], self._latest_told[place]
         carried = {name: values.reshape(-1)[which] for name, values in self.lane_state.items()}
         edge = self.next[place]
-        for lane, episodes in self.edge_lag.items():
-            at = int(np.searchsorted(which, lane))
-            if at < len(which) and which[at] == lane:
-                for begin, end, value in episodes:
-                    if begin < until[at] <= end:
-                        edge[at] = value
+        every = len(which) == len(lanes.head)
+        for at, lane in enumerate(which.tolist()) if not every else ((lane, lane) for lane in self.edge_lag):
+            for begin, end, value in self.edge_lag.get(lane, ()):
+                if begin < until[at] <= end:
+                    edge[at] = value
         duplicates = self.duplicates[place]
         if len(self.unseen):
-            reset = lanes.other[self.unseen]
+            # Acks of unseen octets stand in the other lane, after its latest row before the next of this lane.
+            ends = int(lanes.head[which[0] & ~1]), lanes.end(int(which[-1]) | 1)
+            unseen = self.unseen[slice(*np.searchsorted(self.unseen, ends))]
+            reset = lanes.other[unseen]
             at = np.minimum(np.searchsorted(which, lanes.lane[reset]), len(which) - 1)
-            counts = (place[at] == reset) & (lanes.segment[self.unseen] < until[at])
+            counts = (place[at] == reset) & (lanes.segment[unseen] < until[at])
             duplicates[at[counts]] = -1
         return {
             "next": self.next[place],
@@ -390,7 +411,7 @@ def _first_beyond(
     size = 64
     while begin < end:
         part = slice(begin, min(begin + size, end))
-        found = np.flatnonzero(((ack[part] - np.uint32(edge)).view(np.int32) > 0) & acks[part])
+        found = np.flatnonzero(((np.uint32(edge) - ack[part]).view(np.int32) < 0) & acks[part])
         if len(found):
             return begin + int(found[0])
         begin, size = begin + size, size * 4

@@ -90,15 +90,12 @@ def after(a: int, b: int) -> bool:
 def mark_packet(packet: Packet, own: Side, other: Side) -> tuple[int, int]:
     """Return the marks of a packet and which duplicate ack in a row it is (0: none), and bring both sides up to it.
 
-    own, other: sender's and receiver's side; the same object where a host talks to its own port.
+    own, other: sender's and receiver's side
     """
     if packet.repeats_syn:
         own.next = own.edge
     flags = packet.flags
-    if flags & (SYN | ACK):
-        first_ack = bool(flags & SYN)
-    else:
-        first_ack = own.first_ack
+    first_ack = bool(flags & SYN) if flags & (SYN | ACK) else own.first_ack
     if packet.length < 0:
         own.first_ack = first_ack
         return 0, 0
@@ -181,7 +178,7 @@ def _sent_again(packet: Packet, extra: int, own: Side, other: Side) -> int:
     ):
         return _RETRANSMISSION | _FAST
     limit = packet.initial_rtt_ns or REORDERED_WITHIN_NS
-    passed = now - own.next_time_ns
-    if passed >= 0 and (passed < limit or limit < 0) and (end + extra) & _MODULO != upcoming:
+    # Unsigned, as in Wireshark: where time runs backward a difference below zero is a very large one.
+    if (now - own.next_time_ns) % 2**64 < limit % 2**64 and (end + extra) & _MODULO != upcoming:
         return _OUT_OF_ORDER
     return _RETRANSMISSION

@@ -106,7 +106,7 @@ def initial_round_trips(
     value = rtt[groups.of]
     syn = (flags & (SYN | ACK)) == SYN
     any_syn = syn.any()
-    if not any_syn and not (waiting := (rtt == 0) & (syn_time != 0)).any():
+    if not any_syn and not ((rtt == 0) & (syn_time != 0)).any():
         return value
     time = segments.time_ns[groups.order]
     time = np.where(time == NO_TIME, 0, time)
@@ -133,11 +133,16 @@ def initial_round_trips(
 
 
 def completeness_bits(
-    segments: Segments, groups: Groups, flags: NDArray[np.uint16], opened: NDArray[np.bool_]
+    segments: Segments,
+    groups: Groups,
+    flags: NDArray[np.uint16],
+    opened: NDArray[np.bool_],
+    reused: NDArray[np.bool_],
 ) -> NDArray[np.uint8]:
     """Return what each segment adds to tcp.completeness: uint8 (m,) in stream order.
 
-    1 SYN, 2 SYN,ACK, 4 ACK, 8 ACK with payload, 16 FIN, 32 RST. Of the first packet of a stream only a SYN counts.
+    1 SYN, 2 SYN,ACK, 4 ACK, 8 ACK with payload, 16 FIN, 32 RST. Of the first packet of a stream only a SYN and its
+    payload count, and on reused ports its RST in place of the payload.
     """
     some = segments.length[groups.order] > 0
     synchronised = flags & (SYN | ACK)
@@ -146,7 +151,8 @@ def completeness_bits(
     bits |= np.where(synchronised == ACK, np.where(some, 8, 4), 0)
     bits |= np.where(ack & ((flags & FIN) != 0), 16, 0)
     bits |= np.where((flags & RST) != 0, 32, 0)
-    bits = np.where(opened, np.where(synchronised == SYN, np.where(some, 9, 1), 0), bits)
+    opening = np.where(reused, 1 | (bits & 32), np.where(synchronised == SYN, np.where(some, 9, 1), 0))
+    bits = np.where(opened, opening, bits)
     return np.where(segments.header_ok[groups.order], bits, 0).astype(np.uint8)
 
 
