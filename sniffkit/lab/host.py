@@ -105,7 +105,11 @@ class Host:
         """Connect from ``from_port``; return when the handshake is through."""
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         made = self.bound(from_port, family=family)
-        made.connect((address, port))
+        try:
+            made.connect((address, port))
+        except OSError:
+            made.close()
+            raise
         return made
 
     def begin_connect(self, address: str, port: int, *, from_port: int = FIRST_PORT) -> socket.socket:
