@@ -1,4 +1,4 @@
-"""What a reason is made from: the field asked about, the packet it stands in, and what the analysis knows of that packet."""
+"""What a reason is made from: the field asked about, its packet, and what the analysis knows of that packet."""
 
 from __future__ import annotations
 
@@ -67,6 +67,13 @@ class Meaning(NamedTuple):
             return catalogue.text(self.key, "name")
         return catalogue.value(self.key, self.number) or str(self.number)
 
+    @property
+    def known(self) -> bool:
+        """Tell whether the catalogue has words for the number."""
+        from sniffkit.explanations.catalogue import Catalogue
+
+        return self.number is not None and Catalogue("en").value(self.key, self.number) is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
@@ -117,7 +124,7 @@ class Asked:
         found = self.layer.first(id)
         return found.value if found is not None and isinstance(found.value, int) else None
 
-    def text(self, id: str) -> str:
+    def written(self, id: str) -> str:
         """Return the text of another field of the same layer, "" where it is missing."""
         found = self.layer.first(id)
         return found.text if found is not None else ""

@@ -1,4 +1,4 @@
-"""Why the fields of an IP header have the values they have here: lengths as sums, hops as a careful guess, address kinds."""
+"""Why the fields of an IP header have the values they have here: sums of lengths, a guess at hops, kinds of address."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sniffkit.explanations.asked_field import Asked, Reason, because
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv6Address
 
-USUAL_STARTS = {64: "64", 128: "128", 255: "255"}
+USUAL_STARTS = (64, 128, 255)
 """Hop counts that systems start from: Linux and macOS 64, Windows 128, many routers 255."""
 
 FARTHEST = 40
@@ -178,7 +178,7 @@ def time_to_live(asked: Asked) -> Reason | None:
     if left in (0, 1):
         return because("hops.zero" if left == 0 else "hops.one")
     if left in USUAL_STARTS:
-        return because(f"hops.start-{USUAL_STARTS[left]}")
+        return because(f"hops.start-{left}")
     start = next((start for start in USUAL_STARTS if start > left), 0)
     if not start or start - left > FARTHEST:
         return because("hops.unusual", left=left)

@@ -37,7 +37,7 @@ def destination_mac(asked: Asked) -> Reason | None:
         kind = next((kind for start, kind in GROUPS if mac.startswith(start)), "other")
         return because(f"mac.group-{kind}", mac=mac)
     if across_a_router(asked, "src", "dst"):
-        return because("mac.next-hop", address=asked.packet.layers[1].fields[-1].text, mac=mac)
+        return because("mac.next-hop", address=network_address(asked, "dst"), mac=mac)
     return one_mac(asked, "dst")
 
 
@@ -49,21 +49,21 @@ def source_mac(asked: Asked) -> Reason | None:
     if mac and int(mac[:2], 16) & 1:
         return because("mac.group-source", mac=mac)
     if across_a_router(asked, "dst", "src"):
-        inside = asked.inside()
-        source = inside.first(f"{inside.protocol}.src") if inside is not None else None
-        return because("mac.last-hop", address=source.text if source is not None else "", mac=mac)
+        return because("mac.last-hop", address=network_address(asked, "src"), mac=mac)
     return one_mac(asked, "src")
 
 
 def across_a_router(asked: Asked, near: str, far: str) -> bool:
     """Tell whether the packet must have a router on this link: one address is private, the other one public."""
-    inside = asked.inside()
-    if inside is None or inside.protocol not in ("ip", "ipv6"):
-        return False
-    here, there = inside.first(f"{inside.protocol}.{near}"), inside.first(f"{inside.protocol}.{far}")
-    if here is None or there is None:
-        return False
-    return address_kind(here.text) in MADE_HERE and address_kind(there.text) == "global"
+    here, there = network_address(asked, near), network_address(asked, far)
+    return address_kind(here) in MADE_HERE and address_kind(there) == "global"
+
+
+def network_address(asked: Asked, side: str) -> str:
+    """Return the outermost IP address of a side ("src" or "dst"), "" where there is none."""
+    network = next((layer for layer in asked.packet.layers if layer.protocol in ("ip", "ipv6")), None)
+    found = network.first(f"{network.protocol}.{side}") if network is not None else None
+    return found.text if found is not None else ""
 
 
 def one_mac(asked: Asked, side: str) -> Reason | None:
@@ -81,7 +81,8 @@ def one_mac(asked: Asked, side: str) -> Reason | None:
 
 def ether_type(asked: Asked) -> Reason | None:
     """Why an EtherType: what follows."""
-    return because("ethertype", type=asked.field.text, carried=Meaning("eth.type", asked.number))
+    carried = Meaning("eth.type", asked.number)
+    return because("ethertype", type=asked.field.text, carried=carried) if carried.known else None
 
 
 def frame_length(asked: Asked) -> Reason | None:
@@ -110,7 +111,7 @@ def vlan_id(asked: Asked) -> Reason | None:
 def arp_sender_mac(asked: Asked) -> Reason | None:
     """Why the sender's MAC address: the answer, or the asker introducing itself; told if the frame says otherwise."""
     frame = asked.packet.first("eth.src")
-    mac, ip = asked.field.text, asked.text("arp.src.proto_ipv4")
+    mac, ip = asked.field.text, asked.written("arp.src.proto_ipv4")
     if frame is not None and frame.text != mac:
         return because("arp.sender-differs", mac=mac, frame=frame.text)
     if asked.beside("arp.opcode") == REPLY:
@@ -122,7 +123,7 @@ def arp_sender_mac(asked: Asked) -> Reason | None:
 
 def arp_sender_ip(asked: Asked) -> Reason | None:
     """Why the sender's IP address: none in a probe, the announced one in an announcement (RFC 5227)."""
-    ip, target = asked.field.text, asked.text("arp.dst.proto_ipv4")
+    ip, target = asked.field.text, asked.written("arp.dst.proto_ipv4")
     if ip == NO_ADDRESS:
         return because("arp.probe", ip=target)
     if ip == target:
@@ -143,7 +144,7 @@ def arp_target_mac(asked: Asked) -> Reason | None:
 
 def arp_target_ip(asked: Asked) -> Reason | None:
     """Why the target's IP address: the one that is sought, or the asker's."""
-    ip, sender = asked.field.text, asked.text("arp.src.proto_ipv4")
+    ip, sender = asked.field.text, asked.written("arp.src.proto_ipv4")
     if ip == sender:
         return because("arp.announcement", ip=ip)
     if asked.beside("arp.opcode") == REPLY:

@@ -286,7 +286,8 @@ def fast_open_cookie(asked: Asked) -> Reason | None:
 
 def option_kind(asked: Asked) -> Reason | None:
     """Why an option kind: its name."""
-    return because("tcp.option", kind=asked.number, option=Meaning("tcp.option_kind", asked.number))
+    option = Meaning("tcp.option_kind", asked.number)
+    return because("tcp.option", kind=asked.number, option=option) if option.known else None
 
 
 TCP_REASONS: dict[str, Callable[[Asked], Reason | None]] = {
