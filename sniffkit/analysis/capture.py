@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from sniffkit.analysis.arp_table import ArpTable
 from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.conversations import Totals
 from sniffkit.analysis.segments import Segments, ip_ends
@@ -22,6 +23,14 @@ if TYPE_CHECKING:
     from sniffkit.analysis.facts import Fact
     from sniffkit.analysis.tcp_marks import Marks
     from sniffkit.sources.batch import Batch
+
+
+class Teller(Protocol):
+    """An analyser that says something of single packets."""
+
+    def feed(self, columns: Columns, twice: NDArray[Any] | None = None) -> dict[int, list[Fact]]:
+        """Return the facts of a batch by row; ``twice``, (n,): non-zero for packets to pass over."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,8 @@ class CaptureAnalysis:
         self.conversations = TcpConversations()
         self.tcp_totals = Totals()
         self.udp_totals = Totals()
+        self.arp = ArpTable(keep=False)
+        self._tellers: tuple[Teller, ...] = (self.arp,)
         self.packets = self.cut = 0
         self.first_ns = self.last_ns = NO_TIME
         self.marks = TcpMarks()
@@ -85,8 +96,16 @@ class CaptureAnalysis:
             first_of_each(segments.row, len(batch)),
             self._udp(columns),
             twice,
-            {},
+            self._others(columns, twice),
         )
+
+    def _others(self, columns: Columns, twice: NDArray[np.int64]) -> dict[int, list[Fact]]:
+        """Return what there is to say that is not TCP's, by packet."""
+        told: dict[int, list[Fact]] = {}
+        for teller in self._tellers:
+            for row, facts in teller.feed(columns, twice).items():
+                told.setdefault(row, []).extend(facts)
+        return told
 
     def _count(self, batch: Batch) -> None:
         self.packets += len(batch)

@@ -88,8 +88,9 @@ class Listing:
             protocol[at] = "ICMP" if name == "icmp" else "ICMPv6"
             summary[at] = None
             source_port[at] = destination_port[at] = -1
-        for row in np.flatnonzero(np.equal(summary, None)).tolist():
-            self._one_by_one(facts, row, protocol, summary)
+        for row, text in enumerate(summary.tolist()):
+            if text is None:
+                self._one_by_one(facts, row, protocol, summary)
         sources, destinations = source.tolist(), destination.tolist()
         return Lines(
             batch.first,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 QUIET_SHOWN = 3
 """How many packets of a quiet run are shown before the rest is folded."""
 
+DUPLICATES_TOLD = 3
+"""How many duplicate acks in a row are told one by one: the third sets off the fast retransmission (RFC 5681)."""
+
 FOLDED_AT_LEAST = 3
 """A fold hides at least this many packets: fewer are quicker read than unfolded."""
 
@@ -73,7 +76,7 @@ class Story:
         at = int(facts.tcp_at[row])
         notes = self._tcp.notes(facts, at, brief=brief) if at >= 0 and not facts.segments.length[at] < 0 else []
         for fact in facts.told.get(row, ()):
-            notes.append(Note(fact.id, fact.level, self._catalogue.text(fact.id, **fact.values)))
+            notes.append(Note(fact.id, fact.level, self._catalogue.text(fact.id, "text", **fact.values)))
         return tuple(notes)
 
     @staticmethod
@@ -82,7 +85,10 @@ class Story:
         quiet = np.ones(len(facts.tcp_at), np.bool_)
         tcp, row = facts.tcp, facts.segments.row
         states = tcp.states
-        moved = (((states ^ (states >> 4)) & 0x0F0F) != 0) | ((facts.marks.mask & LOUD) != 0) | facts.numbers.opened
+        duplicates = facts.marks.duplicate_ack_number
+        repeated = (duplicates > 0) & (duplicates <= DUPLICATES_TOLD)
+        marked = (facts.marks.mask & LOUD) != 0
+        moved = marked | repeated | facts.numbers.opened | (((states ^ (states >> 4)) & 0x0F0F) != 0)
         quiet[row[moved]] = False
         for at in tcp.steps:
             quiet[row[at]] = False

@@ -12,7 +12,11 @@ from sniffkit.explanations.lesson import Note, Summary, Table
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from sniffkit.analysis.capture import CaptureAnalysis
+    from sniffkit.analysis.conversations import Totals
+    from sniffkit.analysis.tcp_phases import Connection
     from sniffkit.explanations.catalogue import Catalogue
 
 SHOWN = 12
@@ -29,7 +33,8 @@ def summarise(analysis: CaptureAnalysis, protocols: Counter[str], catalogue: Cat
     if protocols:
         told = comma.join(f"{name} {count}" for name, count in protocols.most_common(8))
         paragraphs.append(say("summary.protocols", protocols=told))
-    tables = [table for table in (_conversations(analysis, catalogue),) if table is not None]
+    found = (_conversations(analysis, catalogue), _datagrams(analysis, catalogue))
+    tables = [table for table in found if table is not None]
     return Summary(heading, tuple(paragraphs), tuple(tables), tuple(_limits(analysis, catalogue)))
 
 
@@ -38,9 +43,7 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
     if not totals.count:
         return None
     say = catalogue.text
-    every = np.arange(totals.count)
-    if totals.count > SHOWN:
-        every = np.sort(np.argsort(-totals.octets[: totals.count].sum(axis=1), kind="stable")[:SHOWN])
+    every = _largest(totals)
     one, one_port, other, other_port = streams.ends(every)
     rows = []
     for place, stream in enumerate(every.tolist()):
@@ -78,7 +81,31 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
     return Table(title, headings, tuple(rows), frozenset({0, 2, 3}), note)
 
 
-def _end(address: np.ndarray[tuple[int], np.dtype[np.uint64]], port: int) -> str:
+def _datagrams(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | None:
+    totals, pairs = analysis.udp_totals, analysis.datagrams.pairs
+    if not totals.count:
+        return None
+    say = catalogue.text
+    rows = []
+    for stream in _largest(totals).tolist():
+        one = _end(pairs.first[stream], int(pairs.first_port[stream]))
+        other = _end(pairs.second[stream], int(pairs.second_port[stream]))
+        packets, octets = totals.packets[stream], totals.octets[stream]
+        rows.append((str(stream), f"{one} → {other}", f"{packets[0]}/{packets[1]}", f"{octets[0]}/{octets[1]}"))
+    headings = (say("summary.stream"), say("summary.udp-ends"), say("summary.packets"), say("summary.octets"))
+    more = totals.count - len(rows)
+    note = say("summary.more", count=more) if more > 0 else ""
+    return Table(say("summary.datagrams", count=totals.count), headings, tuple(rows), frozenset({0, 2, 3}), note)
+
+
+def _largest(totals: Totals) -> NDArray[np.int64]:
+    """Return the numbers of the largest streams, ascending."""
+    if totals.count <= SHOWN:
+        return np.arange(totals.count)
+    return np.sort(np.argsort(-totals.octets[: totals.count].sum(axis=1), kind="stable")[:SHOWN])
+
+
+def _end(address: NDArray[np.uint64], port: int) -> str:
     import socket
 
     high, low = int(address[0]), int(address[1])
@@ -87,14 +114,18 @@ def _end(address: np.ndarray[tuple[int], np.dtype[np.uint64]], port: int) -> str
     return f"[{socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, 'big'))}]:{port}"
 
 
+def _seen_one_way(connection: Connection) -> bool:
+    """Return whether only one end was captured although the conversation was open (a SYN without answer is no such)."""
+    ends = connection.ends
+    return not all(end.seen for end in ends) and any(end.open_shown for end in ends)
+
+
 def _limits(analysis: CaptureAnalysis, catalogue: Catalogue) -> list[Note]:
     """Return what this capture cannot show."""
     found: list[tuple[str, int]] = []
     connections = analysis.conversations.connections.values()
     found.append(("summary.limit.midstream", sum(each.begun_in_the_middle for each in connections)))
-    packets = analysis.tcp_totals.packets[: analysis.tcp_totals.count]
-    one_way = int(((packets.min(axis=1) == 0) & (packets.max(axis=1) > 1)).sum()) if len(packets) else 0
-    found.append(("summary.limit.one-direction", one_way))
+    found.append(("summary.limit.one-direction", sum(_seen_one_way(each) for each in connections)))
     found.append(("summary.limit.cut", analysis.cut))
     found.append(("summary.limit.let-go", analysis.conversations.let_go))
     return [Note(id, "note", catalogue.text(id, count=count)) for id, count in found if count]

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 TOLD_IN_FULL = 3
 """How often a story gives a lesson in full; after that its brief form stands in its place (never with -v)."""
 
+_AGAIN = {"tcp.syn-again", "tcp.syn-ack-again", "tcp.fin-again", "tcp.state.corrected"}
+"""Facts that say of a step that it is taken again."""
+
 _VARIANTS = {
     "tcp.inferred": "what",
     "tcp.state.corrected": "lost",
@@ -79,8 +82,9 @@ class TcpNotes:
 
     def _lessons(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[str]:
         steps = facts.tcp.steps.get(at, ())
-        if facts.twice[facts.segments.row[at]]:
-            return []
+        told = {fact.id for fact in facts.tcp.told.get(at, ())}
+        if facts.twice[facts.segments.row[at]] or told & _AGAIN:
+            return []  # the step was taught when it was taken first
         keys = []
         for step in steps:
             if step == "reset":
@@ -144,6 +148,8 @@ class TcpNotes:
         names = names_of(mask)
         if "fast_retransmission" in names or "spurious_retransmission" in names:
             names.remove("retransmission")
+        if any(fact.id in _AGAIN for fact in facts.tcp.told.get(at, ())):
+            names = [name for name in names if "retransmission" not in name]  # said better already
         level: Level = "warning" if mask & _WARNINGS else "note"
         return [self._note(f"tcp.mark.{name}", level, values) for name in names]
 
