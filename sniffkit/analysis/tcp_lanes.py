@@ -33,6 +33,7 @@ LANE_STATE: dict[str, tuple[type, int]] = {
     "duplicates": (np.int32, 0),
     "change": (np.int64, 0),
     "first_ack": (np.bool_, False),
+    "unacknowledged": (np.int32, 0),
     "scale": (np.int16, -1),
     "syn_seen": (np.uint8, 0),
 }

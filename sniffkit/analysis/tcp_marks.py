@@ -7,7 +7,7 @@ from there to the end of the batch (``tcp_marks_sequential``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -36,7 +36,7 @@ MOST_OPEN = 1 << 18
 _END = 1 << 62
 """After every segment of a batch."""
 
-_SIDE = ("next", "next_time_ns", "edge", "ack", "ack_time_ns", "window", "last", "duplicates", "change", "first_ack")
+_SIDE = tuple(field.name for field in fields(Side))
 _PURE_SYN_SENT, _SYN_ACK_SENT = 1, 2
 
 

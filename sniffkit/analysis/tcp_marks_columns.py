@@ -16,7 +16,7 @@ import numpy as np
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.tcp_mark_names import Mark
-from sniffkit.analysis.tcp_marks_sequential import FAST_WITHIN_NS, REORDERED_WITHIN_NS, after
+from sniffkit.analysis.tcp_marks_sequential import FAST_WITHIN_NS, MOST_UNACKNOWLEDGED, REORDERED_WITHIN_NS, after
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +59,7 @@ class LaneColumns:
         self._acknowledge()
         self._count_duplicates()
         self._again()
+        self._past_the_list()
         self.mask[self.lanes.is_head] = 0
 
     def _read(self) -> None:
@@ -351,6 +352,15 @@ class LaneColumns:
             again,
         ).astype(np.uint16)
 
+    def _past_the_list(self) -> None:
+        """Report SYN and FIN sent while very many segments are unacknowledged."""
+        closing = np.flatnonzero(((self.flags & (SYN | FIN)) != 0) & self.rows)
+        if len(closing) and len(self.rows) + int(self.lane_state["unacknowledged"].max()) > MOST_UNACKNOWLEDGED:
+            unacknowledged = self._sent_since_change(
+                closing - 1, self.lanes.other[closing], self.lanes.lane[closing]
+            )
+            self.trigger.append(closing[unacknowledged >= MOST_UNACKNOWLEDGED])
+
     def state_at(
         self, which: NDArray[np.int64], place: NDArray[np.int64], until: NDArray[np.int64]
     ) -> dict[str, NDArray[Any]]:
@@ -390,7 +400,37 @@ class LaneColumns:
                 lanes.is_head[change], carried["change"], self.segments.number[lanes.segment[change]]
             ),
             "first_ack": (self.flags[told] & SYN) != 0,
+            "unacknowledged": self._unacknowledged(place, until, which),
         }
+
+    def _unacknowledged(
+        self, place: NDArray[np.int64], until: NDArray[np.int64], which: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        """Return how many segments each lane has sent up to ``place`` since the other side's ack last changed."""
+        lanes = self.lanes
+        # The latest row of the other side before `until`: that before the next row here, or the last one there.
+        other = lanes.other[place].copy()
+        ends = np.append(lanes.head, len(lanes.segment))[(which ^ 1) + 1]
+        more = np.flatnonzero(other + 1 < ends)
+        last = until[more] > lanes.segment[ends[more] - 1]
+        other[more[last]] = ends[more[last]] - 1
+        for at in more[~last].tolist():
+            other[at] += int(np.searchsorted(lanes.segment[other[at] + 1 : ends[at]], until[at]))
+        return self._sent_since_change(place, other, which)
+
+    def _sent_since_change(
+        self, place: NDArray[np.int64], other: NDArray[np.int64], which: NDArray[np.int64]
+    ) -> NDArray[np.int32]:
+        change = self.latest_change[other]
+        carried = self.lane_state["unacknowledged"].reshape(-1)[which]
+        since = self._sent[place] - self._sent[self.lanes.other[change]]
+        return np.where(self.lanes.is_head[change], carried + since, since).astype(np.int32)
+
+    @cached_property
+    def _sent(self) -> NDArray[np.int64]:
+        """Segments with data, SYN or FIN up to each row."""
+        counted = self.rows & ((self.length > 0) | ((self.flags & (SYN | FIN)) != 0))
+        return np.cumsum(counted)
 
 
 def _first_equal(values: NDArray[np.uint32], begin: int, end: int, wanted: int) -> int:

@@ -17,6 +17,8 @@ FAST_WITHIN_NS = 20_000_000
 """A segment sent again this soon after duplicate acknowledgments is called a fast retransmission."""
 REORDERED_WITHIN_NS = 3_000_000
 """An old segment this soon after newer ones was overtaken on the way, if no round-trip time is known."""
+MOST_UNACKNOWLEDGED = 10_000
+"""Wireshark keeps this many unacknowledged segments; the number of a SYN or FIN past them is not counted."""
 NO_WINDOW = 0xFFFFFFFF
 """The window of a side that has sent nothing yet."""
 
@@ -47,6 +49,7 @@ class Side:
     duplicates: duplicate acknowledgments since ``change``, the frame in which ``ack`` last changed;
                -1 after the other side acknowledged octets that were never seen
     first_ack: the last packet with SYN or ACK had SYN
+    unacknowledged: segments sent since the other side's acknowledgment number last changed
     """
 
     next: int = 0
@@ -59,6 +62,7 @@ class Side:
     duplicates: int = 0
     change: int = 0
     first_ack: bool = False
+    unacknowledged: int = 0
 
 
 @dataclass(slots=True)
@@ -129,6 +133,7 @@ def mark_packet(packet: Packet, own: Side, other: Side) -> tuple[int, int]:
     if ack != own.ack:
         own.change = packet.number
         own.duplicates = 0
+        other.unacknowledged = 0
     if flags & ACK and other.edge and after(ack, other.edge):
         if after(other.next, other.edge):
             other.edge = other.next
@@ -139,6 +144,10 @@ def mark_packet(packet: Packet, own: Side, other: Side) -> tuple[int, int]:
             other.duplicates = -1
     if (length > 0 or extra) and not mask & _KEEP_ALIVE:
         mask |= _sent_again(packet, extra, own, other)
+    if extra and own.unacknowledged >= MOST_UNACKNOWLEDGED:
+        extra = 0
+    if length > 0 or flags & (SYN | FIN):
+        own.unacknowledged += 1
     if not mask & _PROBE:
         end = (sequence + length + extra) & _MODULO
         if not own.next or after(end, own.next):
