@@ -15,11 +15,15 @@ GOOD, BAD, UNKNOWN = 1, 0, -1
 
 @dataclass(frozen=True, slots=True)
 class Checksum:
-    """A checksum as it stands in a packet, and what it should be (None where that cannot be known)."""
+    """A checksum as it stands in a packet, and what it should be (None where that cannot be known).
+
+    partial: the sum of the pseudo-header alone, which a system leaves in the field for its network card to complete
+    """
 
     id: str
     value: int
     expected: int | None
+    partial: int | None = None
 
     @property
     def state(self) -> int:
@@ -28,6 +32,11 @@ class Checksum:
             return UNKNOWN
         # 0x0000 and 0xffff are both zero in one's complement (RFC 1624 section 3)
         return GOOD if self.value % 0xFFFF == self.expected % 0xFFFF else BAD
+
+    @property
+    def unfinished(self) -> bool:
+        """True where the sender's network card was yet to fill it in when the packet was captured (offload)."""
+        return self.state == BAD and self.value == self.partial
 
 
 def internet_checksum(octets: bytes) -> int:

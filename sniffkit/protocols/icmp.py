@@ -128,8 +128,8 @@ def read(reader: Reader) -> None:
 
 
 def verify(reader: Reader) -> None:
-    """Note a checksum that does not fit; it covers the whole message (RFC 792)."""
-    result = checksum(reader)
+    """Compute the checksum, which covers the whole message (RFC 792); note it where it does not fit."""
+    result = reader.layer.checksum = checksum(reader)
     if result is not None and result.state == 0:
         reader.problem("icmp.checksum-bad", value=result.value, expected=result.expected)
 

@@ -113,8 +113,8 @@ def read(reader: Reader) -> None:
 
 
 def verify(reader: Reader) -> None:
-    """Note a header checksum that does not fit."""
-    result = checksum(reader.octets, reader.layer)
+    """Compute the header checksum; note it where it does not fit."""
+    result = reader.layer.checksum = checksum(reader.octets, reader.layer)
     if result is not None and result.state == 0:
         reader.problem("ip.checksum-bad", value=result.value, expected=result.expected)
 

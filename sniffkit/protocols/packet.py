@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sniffkit.protocols.header import Form, show
 
 if TYPE_CHECKING:
+    from sniffkit.protocols.checksum import Checksum
     from sniffkit.protocols.header import Header
     from sniffkit.protocols.protocol import Messages
 
@@ -43,7 +44,11 @@ class Problem:
 
 @dataclass(slots=True)
 class Layer:
-    """One protocol's part of a packet; ``length`` counts the octets of its header that are present."""
+    """One protocol's part of a packet.
+
+    length:   octets of its header that are present
+    checksum: the one it carries, compared with what it should be; None where it has none or it was cut
+    """
 
     protocol: str
     offset: int
@@ -52,6 +57,7 @@ class Layer:
     problems: list[Problem] = field(default_factory=list)
     payload_offset: int = 0
     payload_length: int = 0
+    checksum: Checksum | None = None
 
     def first(self, id: str) -> FieldValue | None:
         """Return the first field with this id."""

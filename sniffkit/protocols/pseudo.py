@@ -51,14 +51,15 @@ def checksum(reader: Reader, id: str, protocol: int, length: int) -> Checksum | 
         return Checksum(id, field.value, None)
     place = field.offset - reader.start
     zeroed = covered[:place] + b"\0\0" + covered[place + 2 :]
-    expected = internet_checksum(pseudo_header(both, protocol, length) + zeroed)
+    pseudo = pseudo_header(both, protocol, length)
+    expected = internet_checksum(pseudo + zeroed)
     if protocol == 17 and expected == 0:
         expected = 0xFFFF  # 0 means "not computed" (RFC 768)
-    return Checksum(id, field.value, expected)
+    return Checksum(id, field.value, expected, 0xFFFF - internet_checksum(pseudo))
 
 
 def verify(reader: Reader, id: str, protocol: int, length: int) -> None:
-    """Note a checksum that does not fit."""
-    result = checksum(reader, id, protocol, length)
+    """Compute the layer's checksum; note it where it does not fit."""
+    result = reader.layer.checksum = checksum(reader, id, protocol, length)
     if result is not None and result.state == 0:
         reader.problem(f"{reader.layer.protocol}.checksum-bad", value=result.value, expected=result.expected)
