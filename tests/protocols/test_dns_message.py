@@ -70,10 +70,15 @@ def problem(octets: bytes) -> str:
     return found.id
 
 
-def test_a_name_that_points_at_itself_or_forward_is_a_loop() -> None:
+def test_a_name_that_points_at_itself_is_a_loop() -> None:
     assert problem(HEADER + b"\xc0\x0c" + b"\0\1\0\1") == "dns.name-loop"
-    assert problem(HEADER + b"\xc0\x12" + b"\0\1\0\1" + b"\1a\0") == "dns.name-loop"
-    assert problem(HEADER + b"\1a\xc0\x0c" + b"\0\1\0\1") == "dns.name-loop"
+    assert problem(HEADER + b"\xc0\x0e\xc0\x0c" + b"\0\1\0\1") == "dns.name-loop"
+    assert problem(HEADER + b"\1a\xc0\x0c" + b"\0\1\0\1") == "dns.name-long"
+
+
+def test_a_pointer_forward_is_against_the_rules_and_followed_all_the_same() -> None:
+    message = read_message(HEADER + b"\xc0\x12" + b"\0\1\0\1" + b"\1a\0")
+    assert message.questions[0].name == "a"
 
 
 def test_a_name_over_255_octets_and_a_kind_of_label_nobody_knows() -> None:
