@@ -10,6 +10,7 @@ import numpy as np
 from sniffkit.analysis.arp_table import ArpTable
 from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.conversations import Totals
+from sniffkit.analysis.frame_facts import FrameFacts
 from sniffkit.analysis.segments import Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
 from sniffkit.analysis.tcp_conversations import TcpConversations, TcpFacts
@@ -69,7 +70,8 @@ class CaptureAnalysis:
         self.tcp_totals = Totals()
         self.udp_totals = Totals()
         self.arp = ArpTable(keep=False)
-        self._tellers: tuple[Teller, ...] = (self.arp,)
+        self.frames = FrameFacts()
+        self._tellers: tuple[Teller, ...] = (self.frames, self.arp)
         self.packets = self.cut = 0
         self.first_ns = self.last_ns = NO_TIME
         self.marks = TcpMarks()

@@ -18,6 +18,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "arp": ("arp_table", "arp"),
     "dns": ("dns_resolution", "dns"),
     "eth": ("ethernet",),
+    "frame": ("frame_facts", "frame"),
     "icmp": ("icmp_exchanges", "icmp"),
     "icmpv6": ("icmp_exchanges", "icmpv6"),
     "ieee8021ad": ("vlan",),

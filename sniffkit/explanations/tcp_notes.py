@@ -46,6 +46,7 @@ class TcpNotes:
         notes = [self._lesson(key, values, brief) for key in self._lessons(facts, at, values)]
         for fact in facts.tcp.told.get(at, ()):
             notes += self._told(fact, values)
+        notes += self._options(facts, at, values)
         notes += self._sums(facts, at, values)
         notes += self._marks(facts, at, values)
         return notes
@@ -119,6 +120,24 @@ class TcpNotes:
         if fact.id == "tcp.syn-again" and not fact.values["answered"]:
             notes.append(self._note("tcp.syn-again.unanswered", fact.level, everything))
         return notes
+
+    def _options(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[Note]:
+        """Return what a SYN offers in its options, each with its meaning in a few words."""
+        segments = facts.segments
+        if not int(segments.flags[at]) & SYN or facts.twice[segments.row[at]] or facts.tcp.told.get(at):
+            return []
+        say = self._catalogue.text
+        offers = []
+        if segments.mss[at] >= 0:
+            offers.append(say("tcp.offer.mss", mss=int(segments.mss[at])))
+        if segments.scale_shift[at] >= 0:
+            shift = min(int(segments.scale_shift[at]), 14)
+            offers.append(say("tcp.offer.scale", shift=shift, factor=1 << shift))
+        if segments.sack_permitted[at]:
+            offers.append(say("tcp.offer.sack"))
+        if not offers:
+            return []
+        return [self._note("tcp.offer", "note", {**values, "offers": say("words.semicolon").join(offers)})]
 
     def _sums(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[Note]:
         notes = []

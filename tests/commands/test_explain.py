@@ -17,7 +17,9 @@ pytestmark = pytest.mark.skipif(not SAMPLES, reason="no sample captures")
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_told_as_reviewed(path: Path, language: str, sniffkit: Callable[..., Any], expected: Callable[..., None]) -> None:
+def test_told_as_reviewed(
+    path: Path, language: str, sniffkit: Callable[..., Any], expected: Callable[..., None]
+) -> None:
     """The whole account, wrapped for a terminal of 80 cells; reviewed as a diff when it changes (`make expected`)."""
     run = sniffkit("explain", path, "--lang", language, width=80)
     assert (run.code, run.err) == (0, "")
