@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sniffkit.protocols import (
     arp,
+    dns,
     ethernet,
     gre,
     icmp,
@@ -47,6 +48,7 @@ REGISTER: tuple[Protocol, ...] = (
     icmpv6.PROTOCOL,
     tcp.PROTOCOL,
     udp.PROTOCOL,
+    dns.PROTOCOL,
     mpls.PROTOCOL,
     mpls.PSEUDOWIRE,
     ppp.SESSION,

@@ -65,4 +65,11 @@ def step(headers: Headers) -> list[Carried]:
     ]
 
 
-PROTOCOL = Protocol("eth", HEADER, {"link": (1,), "ethernet": (0,), "eth.type": (0x6558,), "erspan": (1,)}, read, step)
+PROTOCOL = Protocol(
+    "eth",
+    HEADER,
+    {"link": (1,), "ethernet": (0,), "eth.type": (0x6558,), "erspan": (1,)},
+    read,
+    step,
+    bounds_frame=True,
+)

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from sniffkit.protocols.header import Header
     from sniffkit.protocols.protocol import Messages
 
+SMALLEST_FRAME = 60
+"""Octets of an Ethernet frame without its check sequence; shorter ones are filled up (IEEE 802.3 section 3.2.8)."""
+
 DEEPEST = 48
 """A packet has at most this many layers; more are only ever built to tire a reader."""
 
@@ -235,42 +238,82 @@ def read_packet(octets: bytes, link_type: int, length: int) -> Packet:
     octets: as captured; link_type: LINKTYPE number; length: octets on the wire. Never raises: what is odd or missing
     stands in the layers' ``problems``.
     """
-    from sniffkit.protocols import beyond, find
+    from sniffkit.protocols.beyond import read_rest
 
     packet = Packet()
-    start, wire_end, quoted = 0, max(length, len(octets)), False
-    following: tuple[str, int] | None = ("link", link_type)
-    trailer_from = None
-    while following is not None and len(packet.layers) < DEEPEST:
-        protocol = find(*following)
+    place = Place(0, max(length, len(octets)), ("link", link_type))
+    frame_end = None
+    while True:
+        frame_end = read_layers(packet, octets, place, frame_end)
+        if len(packet.layers) >= DEEPEST:
+            packet.layers[-1].problems.append(Problem("packet.too-deep", {"layers": DEEPEST}))
+            break
+        back = read_rest(packet, octets, place.start, min(len(octets), place.wire_end), place.following)
+        if back is None:
+            break
+        place.start, place.following = back
+    if frame_end is not None and frame_end < len(octets):
+        packet.layers.append(trailer(packet, octets, frame_end))
+    return packet
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a packet is read: where the next layer begins, its end on the wire, what it is (None: nobody knows)."""
+
+    start: int
+    wire_end: int
+    following: tuple[str, int] | None
+    quoted: bool = False
+
+
+def read_layers(packet: Packet, octets: bytes, place: Place, frame_end: int | None) -> int | None:
+    """Read layers by our tables as far as they go, move ``place`` on; return where the packet in the frame ends.
+
+    frame_end: where it ends as far as that is known; beyond stand padding or a trailer of the frame.
+    """
+    from sniffkit.protocols import find
+
+    while place.following is not None and len(packet.layers) < DEEPEST:
+        protocol = find(*place.following)
         if protocol is None:
             break
-        end = min(len(octets), wire_end)
-        if start >= end and packet.layers:
-            if start < wire_end and not quoted:
+        start, wire_end = place.start, place.wire_end
+        if start >= min(len(octets), wire_end) and packet.layers:
+            if start < wire_end and not place.quoted:
                 packet.layers[-1].problems.append(Problem("packet.next-missing", {"protocol": protocol.name}))
-            return packet
+            place.following = None
+            break
         layer = Layer(protocol.layer or protocol.name, start)
-        reader = Reader(octets, start, end, wire_end, quoted, packet, layer, protocol.header, at=start)
+        end = min(len(octets), wire_end)
+        reader = Reader(octets, start, end, wire_end, place.quoted, packet, layer, protocol.header, at=start)
         reader.following_end = wire_end
         packet.layers.append(layer)
         if reader.fixed(protocol.start or protocol.header):
             protocol.read(reader)
-        else:
-            reader.following = None
         layer.length = reader.at - start
         layer.payload_offset = reader.at
         layer.payload_length = max(min(reader.following_end, len(octets)) - reader.at, 0)
-        if trailer_from is None and reader.following_end < wire_end and protocol.bounds_frame:
-            trailer_from = reader.following_end
-        start, wire_end, following, quoted = (
-            reader.at,
-            reader.following_end,
-            reader.following,
-            reader.following_quoted,
-        )
-    if len(packet.layers) >= DEEPEST:
-        packet.layers[-1].problems.append(Problem("packet.too-deep", {"layers": DEEPEST}))
-        return packet
-    beyond.read_rest(packet, octets, start, min(len(octets), wire_end), following)
-    return packet
+        if frame_end is None and protocol.bounds_frame:
+            # the first network layer decides; Ethernet and VLAN only where they have a length and it is shorter
+            network = protocol.name in NETWORK
+            frame_end = reader.following_end if network or reader.following_end < wire_end else None
+        place.start, place.wire_end = reader.at, reader.following_end
+        place.following, place.quoted = reader.following, reader.following_quoted
+    return frame_end
+
+
+NETWORK = ("ip", "ipv6", "arp")
+
+
+def trailer(packet: Packet, octets: bytes, start: int) -> Layer:
+    """Make a layer of what a frame has behind the packet it carries: padding up to 60 octets, and anything else."""
+    layer = Layer("trailer", start, len(octets) - start, payload_offset=len(octets))
+    padding = octets[start:SMALLEST_FRAME] if packet.layers[0].protocol == "eth" else b""
+    if padding.strip(b"\0"):
+        padding = b""
+    for id, raw in (("eth.padding", padding), ("eth.trailer", octets[start + len(padding) :])):
+        if raw:
+            layer.fields.append(FieldValue(id, raw, raw.hex(), start, 0, 8 * len(raw)))
+            start += len(raw)
+    return layer

@@ -42,8 +42,6 @@ def read(reader: Reader) -> None:
         reader.problem("udp.length-beyond", promised=length, present=available, field="udp.length")
     verify(reader, "udp.checksum", 17, min(length, available))
     payload = min(length, available) - HEADER.octets
-    if payload:
-        reader.derive("udp.payload_length", payload)
     source, destination = reader.value("udp.srcport"), reader.value("udp.dstport")
     reader.carry_by_port("udp.port", source, destination, payload)
 

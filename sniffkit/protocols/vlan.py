@@ -64,5 +64,5 @@ def step_service(headers: Headers) -> list[Carried]:
     return [Carried("eth.type", headers.field("ieee8021ah.etype"), 4)]
 
 
-PROTOCOL = Protocol("vlan", HEADER, {"eth.type": (0x8100, 0x9100)}, read, step)
+PROTOCOL = Protocol("vlan", HEADER, {"eth.type": (0x8100, 0x9100)}, read, step, bounds_frame=True)
 SERVICE = Protocol("ieee8021ad", SERVICE_HEADER, {"eth.type": (0x88A8,)}, read_service, step_service)
