@@ -9,6 +9,7 @@ import numpy as np
 
 from sniffkit.analysis.arp_table import ArpTable
 from sniffkit.analysis.captured_twice import CapturedTwice
+from sniffkit.analysis.checksum_facts import ChecksumFacts
 from sniffkit.analysis.conversations import Totals
 from sniffkit.analysis.frame_facts import FrameFacts
 from sniffkit.analysis.segments import Segments, ip_ends
@@ -71,7 +72,8 @@ class CaptureAnalysis:
         self.udp_totals = Totals()
         self.arp = ArpTable(keep=False)
         self.frames = FrameFacts()
-        self._tellers: tuple[Teller, ...] = (self.frames, self.arp)
+        self.checksums = ChecksumFacts()
+        self._tellers: tuple[Teller, ...] = (self.frames, self.checksums, self.arp)
         self.packets = self.cut = 0
         self.first_ns = self.last_ns = NO_TIME
         self.marks = TcpMarks()

@@ -106,12 +106,17 @@ def _largest(totals: Totals) -> NDArray[np.int64]:
 
 
 def _end(address: NDArray[np.uint64], port: int) -> str:
+    text = _address(int(address[0]), int(address[1]))
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+
+
+def _address(high: int, low: int) -> str:
+    """Write an address given as the two halves of IPv6, IPv4 mapped into it."""
     import socket
 
-    high, low = int(address[0]), int(address[1])
     if high == 0 and low >> 32 == 0xFFFF:
-        return f"{socket.inet_ntoa((low & 0xFFFFFFFF).to_bytes(4, 'big'))}:{port}"
-    return f"[{socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, 'big'))}]:{port}"
+        return socket.inet_ntoa((low & 0xFFFFFFFF).to_bytes(4, "big"))
+    return socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, "big"))
 
 
 def _seen_one_way(connection: Connection) -> bool:
@@ -128,6 +133,10 @@ def _limits(analysis: CaptureAnalysis, catalogue: Catalogue) -> list[Note]:
     found.append(("summary.limit.one-direction", sum(_seen_one_way(each) for each in connections)))
     found.append(("summary.limit.cut", analysis.cut))
     found.append(("summary.limit.let-go", analysis.conversations.let_go))
-    return [Note(id, "note", catalogue.text(id, count=count)) for id, count in found if count]
+    notes = [Note(id, "note", catalogue.text(id, count=count)) for id, count in found if count]
+    for (high, low), count in analysis.checksums.offloading():
+        text = catalogue.text("summary.limit.offload", address=_address(high, low), count=count)
+        notes.append(Note("summary.limit.offload", "note", text))
+    return notes
 
 
