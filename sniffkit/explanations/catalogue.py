@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from functools import cache
 from importlib.resources import files
+from string import Formatter
 from typing import Any
 
 from sniffkit.explanations.language import Language, duration
@@ -53,6 +54,9 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
 }
 """Which files hold keys that begin with a word, where that is not the file of that name."""
 
+_ENDS = frozenset({"sender", "receiver", "end"})
+"""Values that are ends of a connection, said in the reader's language."""
+
 
 @cache
 def read_texts(stem: str) -> dict[str, Any]:
@@ -67,6 +71,7 @@ class Catalogue:
     def __init__(self, language: Language) -> None:
         self.language = language
         self._found: dict[tuple[str, str], str | None] = {}
+        self._blanks: dict[str, tuple[str, ...]] = {}
 
     def text(self, key: str, part: str = "text", **values: object) -> str:
         """Return a text with its values filled in; a value named ``elapsed_ns`` fills ``{elapsed}`` as a duration.
@@ -76,7 +81,12 @@ class Catalogue:
         found = self.find(key, part)
         if found is None:
             raise KeyError(f"{key}.{part}.{self.language}")
-        return found.format_map(self._shown(values)) if values else found
+        if not values:
+            return found
+        names = self._blanks.get(found)
+        if names is None:
+            names = self._blanks[found] = tuple({name for _, name, _, _ in Formatter().parse(found) if name})
+        return found.format_map({name: self._shown(name, values) for name in names})
 
     def find(self, key: str, part: str) -> str | None:
         """Return a text as it stands in the file, None where there is none."""
@@ -107,21 +117,19 @@ class Catalogue:
             return text
         return None if text is None else str(text[self.language])
 
-    def _shown(self, values: dict[str, object]) -> dict[str, object]:
-        return {
-            (name[:-3] if name.endswith("_ns") else name): self._one(name, value) for name, value in values.items()
-        }
-
-    def _one(self, name: str, value: object) -> object:
-        if name.endswith("_ns") and isinstance(value, int):
-            return duration(value, self.language)
-        if isinstance(value, str) and name in ("sender", "receiver", "end"):
-            return self.find(f"words.{value}", "text") or value
-        return value
+    def _shown(self, name: str, values: dict[str, object]) -> object:
+        """Return what fills a blank: ``{elapsed}`` is filled by ``elapsed_ns``, as a duration."""
+        if name in values:
+            value = values[name]
+            if name in _ENDS and isinstance(value, str):
+                return self.find(f"words.{value}", "text") or value
+            return value
+        nanoseconds = values[f"{name}_ns"]
+        return duration(nanoseconds, self.language) if isinstance(nanoseconds, int) else nanoseconds
 
 
 @cache
 def _stems(key: str) -> tuple[str, ...]:
     """Return the files that may hold a key, the likeliest first."""
     word = key.partition(".")[0]
-    return (*SUBJECTS.get(word, (word,)), "words")
+    return (*SUBJECTS.get(word, (word,)), "words", "problems")

@@ -27,7 +27,8 @@ _VARIANTS = {
 }
 """Facts whose sentence depends on one of their values: the text's key ends with it."""
 
-_WARNINGS = Mark.RETRANSMISSION | Mark.LOST_SEGMENT | Mark.ZERO_WINDOW | Mark.WINDOW_FULL | Mark.OUT_OF_ORDER
+_TWICE = int(Mark.CAPTURED_TWICE)
+_WARNINGS = int(Mark.RETRANSMISSION | Mark.LOST_SEGMENT | Mark.ZERO_WINDOW | Mark.WINDOW_FULL | Mark.OUT_OF_ORDER)
 
 
 class TcpNotes:
@@ -163,7 +164,9 @@ class TcpNotes:
         return sender == _CLOSE_WAIT and receiver == _FIN_WAIT_2
 
     def _marks(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[Note]:
-        mask = int(facts.marks.mask[at]) & ~Mark.CAPTURED_TWICE
+        mask = int(facts.marks.mask[at]) & ~_TWICE
+        if not mask:
+            return []
         names = names_of(mask)
         if "fast_retransmission" in names or "spurious_retransmission" in names:
             names.remove("retransmission")
