@@ -44,12 +44,12 @@ class ChecksumFacts:
         told: dict[int, list[Fact]] = {}
         ip = columns.rows("ip")
         for row in ip.row[checksum_good(columns, "ip") == BAD].tolist():
-            told.setdefault(row, []).append(Fact("ip.checksum-bad", "warning"))
-        for protocol in ("tcp", "udp"):
+            told.setdefault(row, []).append(Fact("checksum.ip-wrong", "warning"))
+        for protocol, id in (("tcp", "checksum.tcp-wrong"), ("udp", "checksum.udp-wrong")):
             good = checksum_good(columns, protocol)
             if (good == BAD).any():
                 for row in self._bad(columns, protocol, good):
-                    told.setdefault(row, []).append(Fact(f"{protocol}.checksum-bad", "warning"))
+                    told.setdefault(row, []).append(Fact(id, "warning"))
             elif self.senders and len(good):
                 self._count_good(columns, protocol, good)
         return told
