@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sniffkit.errors import NotACapture
 from sniffkit.sources.batch import Batch, Interface
 from sniffkit.sources.compressed import UnpackedOctets, compression
@@ -9,10 +11,13 @@ from sniffkit.sources.file_kinds import not_a_capture
 from sniffkit.sources.octets import Octets, open_octets, read_prefix
 from sniffkit.sources.source import BATCH_OCTETS, Comment, Source
 
-__all__ = ["Batch", "Comment", "Interface", "Source", "open_capture"]
+__all__ = ["Batch", "Comment", "Interface", "Source", "open_capture", "open_captures"]
 
 ENOUGH = 24
 """Octets that tell every format apart: a classic pcap's whole header; a live pipe may have no more yet."""
+
+LEAST_SHARE = 256 * 1024
+"""Octets of a batch of each file, where many files are merged."""
 
 PREFIX = 4096
 """Octets looked at where they are there at once, to say what a file is that is no capture."""
@@ -37,6 +42,28 @@ def open_capture(path: str, *, batch_octets: int = BATCH_OCTETS) -> Source:
     except BaseException:
         stream.close()
         raise
+
+
+def open_captures(paths: Sequence[str], *, batch_octets: int = BATCH_OCTETS) -> Source:
+    """Open several captures as one, packet by packet by time; a single one as ``open_capture`` does.
+
+    Packets are numbered over all of them, interfaces stand one file's after the other's. Raises what
+    ``open_capture`` raises, for the first file that cannot be read.
+    """
+    if len(paths) == 1:
+        return open_capture(paths[0], batch_octets=batch_octets)
+    from sniffkit.sources.merge import MergedSource
+
+    share = max(batch_octets // max(len(paths), 1), LEAST_SHARE)
+    sources: list[Source] = []
+    try:
+        for path in paths:
+            sources.append(open_capture(path, batch_octets=share))
+    except BaseException:
+        for source in sources:
+            source.close()
+        raise
+    return MergedSource(sources)
 
 
 def _recognise(path: str, stream: Octets, prefix: bytes, batch_octets: int) -> Source:

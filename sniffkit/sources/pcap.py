@@ -15,6 +15,7 @@ import numpy as np
 
 from sniffkit.errors import NotACapture
 from sniffkit.sources.batch import Batch, Interface
+from sniffkit.sources.boundaries import Chain, Guess, find_records
 from sniffkit.sources.octets import Octets
 from sniffkit.sources.source import MAX_CAPTURED, MAX_LENGTH, FileSource
 from sniffkit.sources.window import Window
@@ -30,6 +31,9 @@ MAGICS = {  # magic -> (nanoseconds in one unit of the fraction, octets of a pac
 }
 LINK_TYPE = 0xFFFF
 """The link type's part of its field; above stand the length of the frame check sequence and reserved bits."""
+
+SWAPPED_IN_SOME = 3
+"""The minor version in which the captured length may stand before or behind the length on the wire."""
 
 
 def byte_order(prefix: bytes) -> str:
@@ -55,81 +59,89 @@ class PcapSource(FileSource):
         self.interfaces.append(Interface(network & LINK_TYPE, snap_length))
         self.interface_ids = False
         self._window = Window(stream, prefix, max(batch_octets, FILE_HEADER))
-        fields = ["seconds", "fraction", "captured", "length"]
+        # Before version 2.3 the two lengths stood the other way round; in 2.3 some writers had it so, some not.
+        lengths = ["length", "captured"] if minor < SWAPPED_IN_SOME else ["captured", "length"]
+        self._sort_lengths = minor == SWAPPED_IN_SOME
+        fields = ["seconds", "fraction", *lengths]
         self._record = np.dtype([(field, self.order + "u4") for field in fields])
+        self._chain = Chain(self.order, 8 + 4 * lengths.index("captured"), self.header)
 
     def batches(self) -> Iterator[Batch]:
         """Yield the packets; what is damaged is noted in ``damage``."""
         window = self._window
         window.advance(FILE_HEADER)
-        need = 0
-        sane = True
-        while sane and not (window.ended and not need):
+        need = self.header
+        while need:
             window.read()
             starts, used = self._packet_starts()
             records = np.ndarray((len(window.buffer) - 15,), self._record, window.buffer, 0, (1,))[starts]
             captured = records["captured"].astype(np.int64)
+            length = records["length"].astype(np.int64)
+            if self._sort_lengths:
+                captured, length = np.minimum(captured, length), np.maximum(captured, length)
             if len(captured) and captured.max() > MAX_CAPTURED:
                 kept = int(np.argmax(captured > MAX_CAPTURED))
                 used = int(starts[kept])
-                starts, records, captured = starts[:kept], records[:kept], captured[:kept]
-            sane, need = self._why_stopped(used, self.packets + len(starts) + 1)
+                starts, records, captured, length = starts[:kept], records[:kept], captured[:kept], length[:kept]
+            need = self._why_stopped(used, self.packets + len(starts) + 1)
             octets = window.advance(used, need)
             time_ns = records["seconds"].astype(np.int64) * 1_000_000_000
             # A fraction of a second or more is a lie; 32 bits bound what it adds to the seconds, as in tshark.
             time_ns += (records["fraction"] * np.uint32(self.tick)).astype(np.int32)
-            count = len(starts)
             yield from self.hand_out(
                 octets,
                 starts + self.header,
                 captured,
-                np.minimum(records["length"], MAX_LENGTH).astype(np.int64),
+                np.minimum(length, MAX_LENGTH),
                 time_ns,
-                np.full(count, self.interfaces[0].link_type, np.int32),
-                np.zeros(count, np.int32),
+                np.full(len(starts), self.interfaces[0].link_type, np.int32),
+                np.zeros(len(starts), np.int32),
             )
         self.note_failure(self.packets + 1, window.start + window.filled)
 
     def _packet_starts(self) -> tuple[NDArray[np.int64], int]:
         """Return where in the window headers of whole packets begin, int64 (n,), and what follows them."""
         window = self._window
-        view = window.buffer.data
-        header = self.header
-        filled = window.filled
-        last = filled - header
-        unpack = struct.Struct(self.order + "I").unpack_from
-        starts: list[int] = []
-        append = starts.append
+        if not self._sort_lengths:
+            return find_records(window.buffer, 0, window.filled, self._chain, self._guess())
+        starts = []
         position = 0
-        while position <= last:
-            following = position + header + unpack(view, position + 8)[0]
-            if following > filled:
+        while position + self.header <= window.filled:
+            following = position + self.header + self._captured(position)
+            if following > window.filled:
                 break
-            append(position)
+            starts.append(position)
             position = following
         return np.array(starts, np.int64), position
 
-    def _why_stopped(self, position: int, packet: int) -> tuple[bool, int]:
+    def _guess(self) -> Guess:
+        """Packets of one batch are captured within hours: the upper half of their seconds is the same."""
+        place = 2 if self.order == "<" else 0
+        return Guess(self._window.buffer[place : place + 2].tobytes(), place)
+
+    def _captured(self, position: int) -> int:
+        pair: tuple[int, int] = struct.unpack_from(self.order + "II", self._window.buffer.data, position + 8)
+        return min(pair) if self._sort_lengths else pair[(self._chain.at - 8) // 4]
+
+    def _why_stopped(self, position: int, packet: int) -> int:
         """Look at the packet at ``position`` of the window, which is not wholly there or not sane.
 
-        Return whether reading can go on, and how many octets the packet needs (0: it has not begun).
+        Return how many octets are needed to go on; 0 at the end, be it that of the file or the damage.
         """
         window = self._window
         present = window.filled - position
-        if not present:
-            return True, 0
-        octet = window.start + position
+        place = {"packet": packet, "octet": window.start + position}
         captured = 0
         if present >= self.header:
-            (captured,) = struct.unpack_from(self.order + "I", window.buffer.data, position + 8)
+            captured = self._captured(position)
             if captured > MAX_CAPTURED:
-                too_long = {"captured": captured, "limit": MAX_CAPTURED}
-                self.note_damage("pcap.captured-too-long", packet=packet, octet=octet, **too_long)
-                return False, 0
-        if window.ended and self.stream.failure is None:
+                self.note_damage("pcap.captured-too-long", captured=captured, limit=MAX_CAPTURED, **place)
+                return 0
+        if not window.ended:
+            return self.header + captured
+        if present and self.stream.failure is None:
             if present < self.header:
-                self.note_damage("pcap.header-cut", packet=packet, octet=octet, present=present, needed=self.header)
+                self.note_damage("pcap.header-cut", present=present, needed=self.header, **place)
             else:
-                present -= self.header
-                self.note_damage("pcap.packet-cut", packet=packet, octet=octet, present=present, captured=captured)
-        return not window.ended, self.header + captured
+                self.note_damage("pcap.packet-cut", present=present - self.header, captured=captured, **place)
+        return 0

@@ -15,11 +15,12 @@ import numpy as np
 
 from sniffkit.errors import NotACapture
 from sniffkit.sources import pcapng_blocks as blocks
-from sniffkit.sources.batch import Batch
+from sniffkit.sources.batch import Batch, Interface
+from sniffkit.sources.boundaries import Chain, Guess, find_records
 from sniffkit.sources.octets import Octets
 from sniffkit.sources.pcapng_blocks import FIXED, SECTION_MAGIC, Block, byte_order
 from sniffkit.sources.pcapng_packets import Packets, Section, headers, read_packets
-from sniffkit.sources.source import FileSource
+from sniffkit.sources.source import DAMAGE_TOLD, FileSource
 from sniffkit.sources.window import Window
 
 if TYPE_CHECKING:
@@ -36,10 +37,44 @@ PLAUSIBLE_OPTIONS = 128 * 1024
 INTERFACES_KEPT = 65_536
 """How many interfaces a section may have."""
 
-SEARCHES = 1000
+SEARCHES = 500
 """After so many damaged places reading stops: what follows can hardly be a capture."""
 
 PACKETS = (Block.ENHANCED_PACKET, Block.SIMPLE_PACKET, Block.OBSOLETE_PACKET)
+
+
+class Ahead:
+    """The blocks that stand in a window, walked once, however many sections and damaged blocks are among them.
+
+    starts: int64 (n,) where blocks begin
+    breaks: int64 (m,) indices of those that begin a section or whose two lengths differ
+    """
+
+    def __init__(self, window: Window, position: int, order: str) -> None:
+        buffer = window.buffer
+        guess = Guess(struct.pack(order + "I", Block.ENHANCED_PACKET), 0)
+        chain = Chain(order, 4, 0, LEAST_BLOCK)
+        self.order = order
+        self.starts, self.stop = find_records(buffer, position, window.filled, chain, guess)
+        word = np.ndarray((len(buffer) - 3,), order + "u4", buffer, 0, (1,))
+        length = word[self.starts + 4]
+        self._section = word[self.starts] == Block.SECTION
+        differ = (length & 3 != 0) | (word[self.starts + length - 4] != length)
+        self.breaks = np.flatnonzero(self._section | differ)
+
+    def passes(self, position: int) -> bool:
+        """Tell whether a block begins at ``position``, or the walk stopped there."""
+        index = int(np.searchsorted(self.starts, position))
+        return position == (self.starts[index] if index < len(self.starts) else self.stop)
+
+    def from_place(self, position: int) -> tuple[NDArray[np.int64], int, bool]:
+        """Return the starts from ``position`` to the next break, where that is, and whether its lengths differ."""
+        first = int(np.searchsorted(self.starts, position))
+        later = int(np.searchsorted(self.breaks, first))
+        if later == len(self.breaks):
+            return self.starts[first:], self.stop, False
+        last = int(self.breaks[later])
+        return self.starts[first:last], int(self.starts[last]), not self._section[last]
 
 
 class PcapngSource(FileSource):
@@ -57,6 +92,7 @@ class PcapngSource(FileSource):
             raise NotACapture("pcapng.version", file=name, packet=1, octet=0, version=f"{major}.{minor}")
         self._window = Window(stream, prefix, max(batch_octets, LEAST_SECTION))
         self._section: Section | None = None
+        self._ahead: Ahead | None = None
         self._lost = False  # looking for the next whole block, after damage that was told
         self._searches = 0
         self._found = 0  # packets found so far, those that are not yet handed out included
@@ -70,11 +106,17 @@ class PcapngSource(FileSource):
             runs, used, need = self._read_window()
             octets = window.advance(used, need)
             for run in runs:
-                self.interfaces[: len(run.interfaces)] = run.interfaces
+                self._tell_interfaces(run.interfaces)
                 yield from self.hand_out(
                     octets, run.offset, run.captured, run.length, run.time_ns, run.link_type, run.interface
                 )
+            if self._section is not None:
+                self._tell_interfaces(self._section.interfaces)
         self.note_failure(self._found + 1, window.start + window.filled)
+
+    def _tell_interfaces(self, interfaces: list[Interface]) -> None:
+        """Make the interfaces those of the section whose packets come next; what an earlier one had more stays."""
+        self.interfaces[: len(interfaces)] = interfaces
 
     def _read_window(self) -> tuple[list[Packets], int, int]:
         """Read the blocks that stand in the window.
@@ -85,23 +127,21 @@ class PcapngSource(FileSource):
         window = self._window
         runs: list[Packets] = []
         position = 0
+        self._ahead = None
         while True:
             if self._lost:
                 position, seen = self._search(position)
                 if not seen:
                     over = window.ended or self._searches > SEARCHES
                     return runs, position, 0 if over else LEAST_BLOCK
-            starts, stop = self._walk(position)
-            whole = self._whole_blocks(starts)
-            if whole:
+            starts, position, broken = self._walk(position)
+            if len(starts):
                 self._lost = False
-                runs.append(self._take(starts[:whole]))
-            if whole < len(starts):
-                position = int(starts[whole])
+                runs += self._take(starts)
+            if broken:
                 self._note_ends_differ(position)
                 position += 1
                 continue
-            position = stop
             present = window.filled - position
             if not present:
                 return runs, position, 0 if window.ended else LEAST_BLOCK
@@ -110,39 +150,21 @@ class PcapngSource(FileSource):
                 return runs, position, need
             position += step
 
-    def _walk(self, position: int) -> tuple[NDArray[np.int64], int]:
-        """Return where blocks begin, int64 (n,), from ``position`` on, and where something else stands.
+    def _walk(self, position: int) -> tuple[NDArray[np.int64], int, bool]:
+        """Return where whole blocks begin, int64 (n,), from ``position`` on, and where something else stands.
 
-        That is a section, a length that cannot be, or a block which is not wholly in the window.
+        That is a section, a length that cannot be, a block which is not wholly in the window, or one whose two
+        lengths differ: then the third value is True.
         """
-        starts: list[int] = []
-        if self._section:
-            view = self._window.buffer.data
-            filled = self._window.filled
-            last = filled - LEAST_BLOCK
-            unpack = struct.Struct(self._section.order + "II").unpack_from
-            append = starts.append
-            while position <= last:
-                kind, length = unpack(view, position)
-                following = position + length
-                if following > filled or length < LEAST_BLOCK or kind == Block.SECTION:
-                    break
-                append(position)
-                position = following
-        return np.array(starts, np.int64), position
+        if self._section is None:
+            return np.empty(0, np.int64), position, False
+        ahead = self._ahead
+        if ahead is None or ahead.order != self._section.order or not ahead.passes(position):
+            ahead = self._ahead = Ahead(self._window, position, self._section.order)
+        return ahead.from_place(position)
 
-    def _whole_blocks(self, starts: NDArray[np.int64]) -> int:
-        """Return how many of the blocks, from the first on, have the same length at both ends."""
-        if not len(starts) or not self._section:
-            return 0
-        buffer = self._window.buffer
-        word = np.ndarray((len(buffer) - 3,), self._section.order + "u4", buffer, 0, (1,))
-        length = word[starts + 4]
-        bad = (length & 3 != 0) | (word[starts + length - 4] != length)
-        return int(np.argmax(bad)) if bad.any() else len(starts)
-
-    def _take(self, starts: NDArray[np.int64]) -> Packets:
-        """Read whole blocks: interfaces, names and comments are kept, packets returned."""
+    def _take(self, starts: NDArray[np.int64]) -> list[Packets]:
+        """Read whole blocks: interfaces, names and comments are kept; return their packets, if there are any."""
         section = self._section
         assert section is not None  # blocks are only walked in a section
         buffer = self._window.buffer
@@ -160,18 +182,25 @@ class PcapngSource(FileSource):
             elif kind[row] == Block.INTERFACE:
                 described.append(row)
         rows = np.flatnonzero(np.isin(kind, PACKETS))
-        known_before = known + np.searchsorted(np.array(described, np.int64), rows)
-        packets, refused, count = read_packets(section, starts[rows], header[rows], known_before)
-        trouble += [(int(rows[each.row]), each.id, each.values) for each in refused]
+        runs: list[Packets] = []
+        count = len(trouble)
+        found = self._found
+        if len(rows):
+            known_before = known + np.searchsorted(np.array(described, np.int64), rows)
+            packets, refused, refusals = read_packets(section, starts[rows], header[rows], known_before)
+            trouble += [(int(rows[each.row]), each.id, each.values) for each in refused]
+            count += refusals
+            runs.append(packets)
+            self._read_comments(buffer, packets, section.order)
+            self._found += len(packets.offset)
         before = 0  # refused packets before this one
-        for row, id, values in sorted(trouble, key=lambda each: each[0]):
-            number = self._found + int(np.searchsorted(rows, row)) - before + 1
+        trouble = sorted(trouble, key=lambda each: each[0])[:DAMAGE_TOLD]
+        for row, id, values in trouble:
+            number = found + int(np.searchsorted(rows, row)) - before + 1
             self.note_damage(id, packet=number, octet=self._window.start + int(starts[row]), **values)
             before += kind[row] in PACKETS
-        self.damage_untold += count - len(refused)
-        self._read_comments(buffer, packets, section.order)
-        self._found += len(packets.offset)
-        return packets
+        self.damage_untold += count - len(trouble)
+        return runs
 
     def _read_description(self, kind: int, block: bytes) -> tuple[str, dict[str, object]] | None:
         """Read a block that describes something; return what is wrong with it."""

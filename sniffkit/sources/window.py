@@ -55,15 +55,3 @@ class Window:
         self.start += used
         self.filled = rest
         return old
-
-    def skip(self, count: int) -> int:
-        """Pass over ``count`` octets; return how many of them the stream did not have."""
-        here = min(count, self.filled)
-        self.advance(here)
-        count -= here
-        while count and not self.ended:
-            room = min(count, len(self.buffer) - GUARD)
-            got, self.ended = fill(self._stream, self.buffer.data[:room])
-            self.start += got
-            count -= got
-        return count

@@ -1,0 +1,151 @@
+"""Finds where records begin in a buffer, each telling where the next one does: the one loop over every packet.
+
+Two ways, one result. ``follow`` goes from record to record. ``follow_in_lanes`` guesses a record's beginning at many
+places of the buffer, lets all of them go forward together in NumPy, and is believed only where each lane lands
+exactly on the next lane's beginning: since the first lane is right, all are.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LANE = 64 * 1024
+"""Octets of a lane: over a hundred packets of common size. Measured: 32 to 128 KiB do not differ much."""
+
+LEAST_LANES = 16
+"""With fewer lanes than these the loop is as fast."""
+
+CHAIN = 4
+"""So many records behind a guess must look like records too."""
+
+STEPS = 32
+"""Records that all lanes go forward before it is looked whether they have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """How records follow each other: the next begins ``around`` octets plus the length at ``at`` further on.
+
+    order: "<" or ">", the byte order of the length, 32 bits
+    least: a smaller length stops the walk
+    """
+
+    order: str
+    at: int
+    around: int
+    least: int = 0
+
+    def lengths(self, buffer: NDArray[np.uint8]) -> NDArray[np.uint32]:
+        """Return a view of ``buffer`` that has, for a record at any position, its length."""
+        return np.ndarray((len(buffer) - self.at - 3,), self.order + "u4", buffer, self.at, (1,))
+
+
+@dataclass(frozen=True, slots=True)
+class Guess:
+    """What a record's beginning looks like: ``pattern`` at ``place`` octets into it."""
+
+    pattern: bytes
+    place: int
+
+
+def follow(buffer: NDArray[np.uint8], position: int, filled: int, chain: Chain) -> tuple[list[int], int]:
+    """Return where whole records begin, from ``position`` on, and where one begins that is not whole or not sane."""
+    unpack = struct.Struct(chain.order + "I").unpack_from
+    view = buffer.data
+    at, around, least = chain.at, chain.around, chain.least
+    last = filled - max(around, at + 4)
+    starts: list[int] = []
+    append = starts.append
+    while position <= last:
+        (length,) = unpack(view, position + at)
+        following = position + around + length
+        if following > filled or length < least:
+            break
+        append(position)
+        position = following
+    return starts, position
+
+
+def find_records(
+    buffer: NDArray[np.uint8], position: int, filled: int, chain: Chain, guess: Guess | None = None
+) -> tuple[NDArray[np.int64], int]:
+    """Return what ``follow`` does, as int64 (n,), in lanes where that succeeds."""
+    starts: list[int] = []
+    lanes = np.empty(0, np.int64)
+    if guess and filled - position >= (LEAST_LANES + 1) * LANE:
+        # The first stretch shows whether records go on at all; guessing for nothing would be dear.
+        starts, position = follow(buffer, position, position + LANE, chain)
+        if _goes_on(buffer, position, filled, chain):
+            met = follow_in_lanes(buffer, position, filled, chain, guess)
+            if met is not None:
+                lanes, position = met
+    rest, position = follow(buffer, position, filled, chain)
+    return np.concatenate((np.array(starts, np.int64), lanes, np.array(rest, np.int64))), position
+
+
+def _goes_on(buffer: NDArray[np.uint8], position: int, filled: int, chain: Chain) -> bool:
+    (length,) = struct.unpack_from(chain.order + "I", buffer.data, position + chain.at)
+    return length >= chain.least and position + chain.around + int(length) <= filled
+
+
+def follow_in_lanes(
+    buffer: NDArray[np.uint8], position: int, filled: int, chain: Chain, guess: Guess
+) -> tuple[NDArray[np.int64], int] | None:
+    """Return what ``follow`` returns for all but the last stretch of the buffer, or None where lanes do not meet."""
+    begins = [position]
+    for place in range(position + LANE, filled - LANE, LANE):
+        if place > begins[-1]:
+            found = guess_record(buffer, place, filled, chain, guess)
+            if found is not None:
+                begins.append(found)
+    if len(begins) < LEAST_LANES:
+        return None
+    lengths = chain.lengths(buffer)
+    goal = np.array(begins[1:], np.int64)
+    here = np.array(begins[:-1], np.int64)
+    history = [here]
+    while (here < goal).any():
+        if len(history) > LANE // 64:  # a lane of hardly anything but headers: the loop is faster
+            return None
+        for _ in range(STEPS):
+            here = np.minimum(here + lengths[here] + chain.around, filled)
+            history.append(here)
+    paths = np.array(history).T  # (lanes, steps)
+    before = paths < goal[:, None]
+    count = np.count_nonzero(before, axis=1)
+    if (paths[np.arange(len(goal)), count] != goal).any():
+        return None
+    starts = paths[before]
+    if chain.least and (lengths[starts] < chain.least).any():
+        return None
+    return starts, begins[-1]
+
+
+def guess_record(buffer: NDArray[np.uint8], place: int, filled: int, chain: Chain, guess: Guess) -> int | None:
+    """Return where, from ``place`` on and within a lane, a record seems to begin."""
+    unpack = struct.Struct(chain.order + "I").unpack_from
+    view = buffer.data
+    wide = len(guess.pattern)
+    for low in range(place, min(place + LANE, filled), LANE // 8):
+        octets = buffer[low : min(low + LANE // 8 + 64, filled)].tobytes()
+        found = octets.find(guess.pattern, guess.place)
+        while found >= 0:
+            position = start = low + found - guess.place
+            for _ in range(CHAIN):
+                (length,) = unpack(view, position + chain.at)
+                position += chain.around + length
+                if position + 32 > filled or length < chain.least:
+                    break
+                if view[position + guess.place : position + guess.place + wide] != guess.pattern:
+                    break
+            else:
+                return start
+            found = octets.find(guess.pattern, found + 1)
+    return None
