@@ -87,7 +87,7 @@ class Reason:
         values = {
             name: value.told(catalogue) if isinstance(value, Meaning) else value for name, value in self.values.items()
         }
-        return catalogue.text(self.key, **values)
+        return catalogue.text(self.key, "text", **values)
 
 
 def because(key: str, **values: object) -> Reason:

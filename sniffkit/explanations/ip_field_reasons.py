@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from sniffkit.explanations.asked_field import Asked, Reason, because
-
-if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv6Address
+from sniffkit.protocols.addresses import AddressKind, address_kind
 
 USUAL_STARTS = (64, 128, 255)
 """Hop counts that systems start from: Linux and macOS 64, Windows 128, many routers 255."""
@@ -21,60 +18,38 @@ ETHERNET_MTU = 1500
 NEIGHBOUR_DISCOVERY = range(133, 138)
 LISTENER_DISCOVERY = (130, 131, 132, 143)
 
-IPV4_KINDS = (
-    ("unspecified", "0.0.0.0/32"),
-    ("this-network", "0.0.0.0/8"),
-    ("private", "10.0.0.0/8"),
-    ("private", "172.16.0.0/12"),
-    ("private", "192.168.0.0/16"),
-    ("shared", "100.64.0.0/10"),
-    ("loopback", "127.0.0.0/8"),
-    ("link-local", "169.254.0.0/16"),
-    ("documentation", "192.0.2.0/24"),
-    ("documentation", "198.51.100.0/24"),
-    ("documentation", "203.0.113.0/24"),
-    ("benchmark", "198.18.0.0/15"),
-    ("multicast-link", "224.0.0.0/24"),
-    ("multicast", "224.0.0.0/4"),
-    ("broadcast", "255.255.255.255/32"),
-    ("reserved", "240.0.0.0/4"),
-)
-"""Special IPv4 ranges (RFC 6890 and IANA's registry), the narrower first."""
-
-IPV6_KINDS = (
-    ("unspecified", "::/128"),
-    ("loopback", "::1/128"),
-    ("mapped", "::ffff:0:0/96"),
-    ("nat64", "64:ff9b::/96"),
-    ("documentation", "2001:db8::/32"),
-    ("link-local", "fe80::/10"),
-    ("unique-local", "fc00::/7"),
-    ("all-nodes", "ff02::1/128"),
-    ("all-routers", "ff02::2/128"),
-    ("solicited-node", "ff02::1:ff00:0/104"),
-    ("multicast-link", "ff02::/16"),
-    ("multicast", "ff00::/8"),
-    ("global", "2000::/3"),
-)
-"""Special IPv6 ranges (RFC 4291, RFC 4193, RFC 6890), the narrower first."""
+FINER_KINDS = {
+    AddressKind.MULTICAST: (
+        ("all-nodes", "ff02::1/128"),
+        ("all-routers", "ff02::2/128"),
+        ("multicast-link", "ff02::/16"),
+        ("multicast-link", "224.0.0.0/24"),
+    ),
+    AddressKind.GLOBAL: (
+        ("nat64", "64:ff9b::/96"),
+        ("global", "2000::/3"),
+        ("reserved", "::/0"),
+    ),
+}
+"""Ranges within a kind that have a use of their own (RFC 4291 section 2.7.1, RFC 5771, RFC 6052), narrower first."""
 
 
-def address_kind(text: str) -> str:
-    """Return what kind of address this is: ``private``, ``global``, ``solicited-node`` ..., "" where it is none."""
+def kind_of_address(text: str) -> str:
+    """Return what kind of address this is, a little finer than ``addresses.AddressKind``; "" where it is none."""
     from ipaddress import ip_address, ip_network
 
     try:
-        found: IPv4Address | IPv6Address = ip_address(text)
+        kind = address_kind(text)
     except ValueError:
         return ""
-    kinds = IPV4_KINDS if found.version == 4 else IPV6_KINDS
-    ordinary = "global" if found.version == 4 else "reserved"
-    return next((kind for kind, range in kinds if found in ip_network(range)), ordinary)
+    found = ip_address(text)
+    finer = [(name, ip_network(network)) for name, network in FINER_KINDS.get(kind, ())]
+    return next((name for name, network in finer if found.version == network.version and found in network), str(kind))
 
 
 def address(asked: Asked) -> Reason | None:
     """Why an address: what kind it is (TEACHING: an address names an interface, and many are not unique)."""
-    kind = address_kind(asked.field.text)
+    kind = kind_of_address(asked.field.text)
     return because(f"address.{kind}", address=asked.field.text) if kind else None
 
 
@@ -128,6 +103,8 @@ def payload_length(asked: Asked) -> Reason | None:
     if asked.number == 0:
         jumbo = asked.packet.first("ipv6.opt.jumbo") is not None
         return because("ipv6.length.jumbo" if jumbo else "ipv6.length.zero")
+    if asked.number + 40 > ETHERNET_MTU and asked.packet.layer("eth") is not None:
+        return because("ip.length.large", length=asked.number + 40)
     tcp = inside.first("tcp.hdr_len") if inside is not None and inside.protocol == "tcp" else None
     if tcp is not None and isinstance(tcp.value, int) and 20 <= tcp.value <= asked.number:
         data = asked.number - tcp.value

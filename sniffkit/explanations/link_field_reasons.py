@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sniffkit.explanations.asked_field import Asked, Meaning, Reason, because
-from sniffkit.explanations.ip_field_reasons import address_kind
+from sniffkit.explanations.ip_field_reasons import kind_of_address
+from sniffkit.protocols.addresses import MacKind, locally_administered, mac_kind
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 NOBODY = "00:00:00:00:00:00"
@@ -29,11 +30,13 @@ MADE_HERE = {"private", "link-local", "unique-local", "shared", "loopback"}
 def destination_mac(asked: Asked) -> Reason | None:
     """Why ``eth.dst``: everyone, a group, the next router, or one neighbour."""
     mac = asked.field.text
-    if mac == BROADCAST:
+    if not mac:
+        return None
+    if mac_kind(mac) is MacKind.BROADCAST:
         return because("mac.broadcast")
-    if mac == NOBODY:
+    if mac_kind(mac) is MacKind.UNSPECIFIED:
         return because("mac.nobody")
-    if mac and int(mac[:2], 16) & 1:
+    if mac_kind(mac) is MacKind.MULTICAST:
         kind = next((kind for start, kind in GROUPS if mac.startswith(start)), "other")
         return because(f"mac.group-{kind}", mac=mac)
     if across_a_router(asked, "src", "dst"):
@@ -44,9 +47,11 @@ def destination_mac(asked: Asked) -> Reason | None:
 def source_mac(asked: Asked) -> Reason | None:
     """Why ``eth.src``: the sender, or the router that passed the packet on."""
     mac = asked.field.text
-    if mac == NOBODY:
+    if not mac:
+        return None
+    if mac_kind(mac) is MacKind.UNSPECIFIED:
         return because("mac.nobody")
-    if mac and int(mac[:2], 16) & 1:
+    if mac_kind(mac) is not MacKind.UNICAST:
         return because("mac.group-source", mac=mac)
     if across_a_router(asked, "dst", "src"):
         return because("mac.last-hop", address=network_address(asked, "src"), mac=mac)
@@ -56,7 +61,7 @@ def source_mac(asked: Asked) -> Reason | None:
 def across_a_router(asked: Asked, near: str, far: str) -> bool:
     """Tell whether the packet must have a router on this link: one address is private, the other one public."""
     here, there = network_address(asked, near), network_address(asked, far)
-    return address_kind(here) in MADE_HERE and address_kind(there) == "global"
+    return kind_of_address(here) in MADE_HERE and kind_of_address(there) == "global"
 
 
 def network_address(asked: Asked, side: str) -> str:
@@ -66,12 +71,10 @@ def network_address(asked: Asked, side: str) -> str:
     return found.text if found is not None else ""
 
 
-def one_mac(asked: Asked, side: str) -> Reason | None:
+def one_mac(asked: Asked, side: str) -> Reason:
     """Return what is known of a single interface's address: set locally, or of which vendor."""
     mac = asked.field.text
-    if not mac:
-        return None
-    if int(mac[:2], 16) & 2:
+    if locally_administered(mac):
         return because("mac.local", mac=mac)
     found = asked.packet.first(f"eth.{side}.oui_resolved")
     known = asked.facts.get("vendor_eth_src" if side == "src" else "vendor_eth_dst")

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sniffkit.explanations.asked_field import Asked, Meaning, Reason, because
-
-LAST_SYSTEM_PORT = 1023
-LAST_USER_PORT = 49151
-"""RFC 6335 section 6."""
+from sniffkit.protocols.checksum import BAD, GOOD
+from sniffkit.protocols.ports import port_kind
 
 ECHO_REQUESTS = {"icmp": 8, "icmpv6": 128}
 
 NEIGHBOUR_SOLICITATION = 135
 
+COVERED = {"ip": "header", "icmp": "message"}
+"""What a checksum covers, where that is not pseudo-header, header and data."""
+
 CODES = {"icmp": (3, 5, 11, 12), "icmpv6": (1, 3, 4)}
 """Types whose codes have meanings of their own in the catalogue; the others only have code 0."""
-
-
-def kind_of_port(port: int) -> str:
-    """Return ``system``, ``user`` or ``dynamic`` (RFC 6335 section 6)."""
-    if port <= LAST_SYSTEM_PORT:
-        return "system"
-    return "user" if port <= LAST_USER_PORT else "dynamic"
 
 
 def port(asked: Asked) -> Reason | None:
@@ -30,7 +24,7 @@ def port(asked: Asked) -> Reason | None:
     if asked.value is None:
         return None
     protocol, side = asked.id.split(".")
-    number, kind = asked.number, kind_of_port(asked.number)
+    number, kind = asked.number, port_kind(asked.number)
     service = Meaning(f"port.{protocol}", number)
     values: dict[str, object] = {"port": number, "kind": Meaning(f"port.{kind}")}
     sender = asked.facts.get("sender")
@@ -45,24 +39,23 @@ def port(asked: Asked) -> Reason | None:
 
 
 def checksum(asked: Asked) -> Reason | None:
-    """Why a checksum fits or not; nothing is said that was not computed."""
-    protocol = asked.layer.protocol
-    state = asked.facts.get(f"checksum_{protocol}")
-    expected = asked.problem(f"{protocol}.checksum-bad", "expected")
+    """Why a checksum fits or not, where it was computed; a fact (of a whole direction) counts more than the one sum."""
+    protocol, own = asked.layer.protocol, asked.layer.checksum
     if protocol == "udp" and asked.number == 0 and asked.packet.layer("ipv6") is None:
         return because("checksum.none")
-    if state is None and expected is None:
-        return None
-    covered = {"ip": "header", "icmp": "message"}.get(protocol, "pseudo")
-    if state == "offload":
-        return because("checksum.offload")
-    if state == "unchecked":
-        return because("checksum.unchecked")
+    fact = asked.facts.get(f"checksum_{protocol}")
+    state = fact or ({GOOD: "good", BAD: "bad"}.get(own.state) if own is not None else None)
+    if state in ("offload", "unchecked"):
+        return because(f"checksum.{state}")
     if state == "good":
-        return because(f"checksum.good-{covered}")
-    if not isinstance(expected, int):
+        return because(f"checksum.good-{COVERED.get(protocol, 'pseudo')}")
+    if state != "bad":
+        return None
+    if own is None or own.expected is None:
         return because("checksum.bad")
-    return because("checksum.bad-expected", value=asked.field.text, expected=f"0x{expected:04x}")
+    if own.unfinished:
+        return because("checksum.unfinished", value=asked.field.text)
+    return because("checksum.bad-expected", value=asked.field.text, expected=f"0x{own.expected:04x}")
 
 
 def udp_length(asked: Asked) -> Reason | None:
@@ -196,7 +189,7 @@ def time_to_live(asked: Asked) -> Reason | None:
         return None
     if asked.number == 0:
         return because("dns.ttl-zero")
-    return because("dns.ttl", seconds=asked.number, lifetime_ns=asked.number * 10**9)
+    return because("dns.ttl", lifetime_ns=asked.number * 10**9)
 
 
 MESSAGE_REASONS: dict[str, Callable[[Asked], Reason | None]] = {

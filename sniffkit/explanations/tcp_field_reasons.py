@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sniffkit.explanations.asked_field import NOT_USED, UNKNOWN, Asked, Meaning, Reason, because
+from sniffkit.explanations.asked_field import NOT_USED, UNKNOWN, Asked, Reason, because
 
 NUMBERS = 2**32
 """Sequence numbers are counted modulo this (RFC 9293 section 3.4)."""
@@ -50,6 +50,8 @@ def sequence_number(asked: Asked) -> Reason | None:
         return because("tcp.seq.fin", seq=seq, next=following)
     if not length:
         return because("tcp.seq.bare", seq=seq)
+    if length == 1:
+        return because("tcp.seq.one", seq=seq, next=following)
     if end > NUMBERS:
         return because("tcp.seq.wraps", seq=seq, length=length, next=following)
     return because("tcp.seq.data", seq=seq, length=length, last=(end - 1) % NUMBERS, next=following)
@@ -284,12 +286,6 @@ def fast_open_cookie(asked: Asked) -> Reason | None:
     return because("tcp.fast-open.give" if is_set(asked, "ack") else "tcp.fast-open.show")
 
 
-def option_kind(asked: Asked) -> Reason | None:
-    """Why an option kind: its name."""
-    option = Meaning("tcp.option_kind", asked.number)
-    return because("tcp.option", kind=asked.number, option=option) if option.known else None
-
-
 TCP_REASONS: dict[str, Callable[[Asked], Reason | None]] = {
     "tcp.seq": sequence_number,
     "tcp.seq_raw": sequence_number,
@@ -311,7 +307,6 @@ TCP_REASONS: dict[str, Callable[[Asked], Reason | None]] = {
     "tcp.window_size_value": window,
     "tcp.window_size": window,
     "tcp.urgent_pointer": urgent_pointer,
-    "tcp.option_kind": option_kind,
     "tcp.options.mss_val": maximum_segment_size,
     "tcp.options.wscale.shift": window_scale,
     "tcp.options.sack_le": sack_edge,
