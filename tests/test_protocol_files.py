@@ -17,8 +17,8 @@ ROOT = Path(__file__).parent.parent
 
 TUNNELS = {"mpls", "ppp", "gre", "overlays"}
 
-NOT_TAUGHT_YET = TUNNELS
-"""Files whose headers are read for the sake of what they carry; their own texts are still to be written."""
+NOT_TAUGHT_YET: set[str] = set()
+"""Files whose headers are read for the sake of what they carry, and whose own texts are still to be written."""
 
 NOT_IN_A_CAPTURE = {
     "raw": "the lab captures at Ethernet ends",
