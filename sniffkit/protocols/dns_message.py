@@ -72,7 +72,7 @@ def read_message(octets: bytes) -> Message:
     """Read a message from its first octet on (over TCP: after the length)."""
     message = Message()
     if len(octets) < 12:
-        message.problems.append(Problem("dns.message-cut", {"place": 0, "present": len(octets)}))
+        message.problems.append(Problem("dns.message-cut", {"offset": len(octets)}))
         return message
     message.id, message.flags, asked, *counts = (int.from_bytes(octets[at : at + 2], "big") for at in range(0, 12, 2))
     at = 12
@@ -87,8 +87,8 @@ def read_message(octets: bytes) -> Message:
         for count, section in zip(counts, (message.answers, message.authorities, message.additionals), strict=True):
             for _ in range(min(count, MOST_RECORDS)):
                 at = _read_record(message, section, octets, at)
-    except BadName as wrong:
-        message.problems.append(Problem(wrong.id, {"place": wrong.place, "present": len(octets)}))
+    except BadName as bad:
+        message.problems.append(Problem(bad.id, {"offset": bad.place}))
     return message
 
 
