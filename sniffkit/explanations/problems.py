@@ -1,0 +1,44 @@
+"""What is odd in a packet, in words: headers that are cut, lengths that contradict each other, options that lie."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sniffkit.explanations.lesson import Note
+from sniffkit.explanations.plain import escaped
+
+if TYPE_CHECKING:
+    from sniffkit.analysis.facts import Level
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.protocols.packet import Layer, Packet, Problem
+
+TOLD_BY_ANALYSIS = {"ip.checksum-bad", "tcp.checksum-bad", "udp.checksum-bad"}
+"""Only the sender's other packets say whether such a checksum is wrong or was left to the network card."""
+
+ORDINARY = {"ip.fragment", "ipv6.fragment", "dns.message-in-segments", "packet.next-missing"}
+"""Nobody did anything wrong: such packets are only harder to read."""
+
+
+def problem_notes(packet: Packet, catalogue: Catalogue) -> list[Note]:
+    """Return a note for everything odd in a packet, in the order of its layers."""
+    return [note for layer in packet.layers for note in layer_notes(layer, catalogue)]
+
+
+def layer_notes(layer: Layer, catalogue: Catalogue) -> list[Note]:
+    """Return a note for everything odd in one layer."""
+    return [_note(problem, catalogue) for problem in layer.problems if problem.id not in TOLD_BY_ANALYSIS]
+
+
+def _note(problem: Problem, catalogue: Catalogue) -> Note:
+    level: Level = "note" if problem.id in ORDINARY else "warning"
+    values = {
+        name: _shown(name, value, catalogue) if isinstance(value, str) else value
+        for name, value in problem.values.items()
+    }
+    return Note(problem.id, level, catalogue.text(problem.id, **values))
+
+
+def _shown(name: str, value: str, catalogue: Catalogue) -> str:
+    """Return a text value as a reader knows it: a protocol or a field by its name."""
+    found = catalogue.find(value, "name") if name in ("protocol", "field") else None
+    return found or escaped(value)
