@@ -51,6 +51,10 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "vxlan": ("overlays",),
     "tcp": ("tcp_phases", "tcp"),
     "error": ("errors",),
+    "pcapng": ("errors",),
+    "pcap": ("errors",),
+    "compressed": ("errors",),
+    "capture": ("errors",),
     "reason": ("field_reasons",),
 }
 """Which files hold keys that begin with a word, where that is not the file of that name."""

@@ -298,8 +298,8 @@ class PcapngSource(FileSource):
         window = self._window
         self._searches += 1
         if self._searches > SEARCHES:
-            octet = window.start + position
-            self.note_damage("pcapng.gave-up", packet=self._found + 1, octet=octet, places=SEARCHES)
+            place = {"packet": self._found + 1, "octet": window.start + position}
+            self.note_damage("pcapng.gave-up", places=SEARCHES, **place)
             return window.filled, False
         order = self._section.order if self._section else ""
         found = blocks.find_block(window.buffer, position, window.filled, order, window.ended)
