@@ -11,7 +11,9 @@ from sniffkit.analysis.arp_table import ArpTable
 from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.checksum_facts import ChecksumFacts
 from sniffkit.analysis.conversations import Totals
+from sniffkit.analysis.dns_resolution import DnsResolution
 from sniffkit.analysis.frame_facts import FrameFacts
+from sniffkit.analysis.icmp_exchanges import IcmpExchanges
 from sniffkit.analysis.segments import Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
 from sniffkit.analysis.tcp_conversations import TcpConversations, TcpFacts
@@ -73,7 +75,9 @@ class CaptureAnalysis:
         self.arp = ArpTable(keep=False)
         self.frames = FrameFacts()
         self.checksums = ChecksumFacts()
-        self._tellers: tuple[Teller, ...] = (self.frames, self.checksums, self.arp)
+        self.icmp = IcmpExchanges(keep=False)
+        self.dns = DnsResolution(keep=False)
+        self._tellers: tuple[Teller, ...] = (self.frames, self.checksums, self.arp, self.icmp, self.dns)
         self.packets = self.cut = 0
         self.first_ns = self.last_ns = NO_TIME
         self.marks = TcpMarks()
@@ -87,9 +91,9 @@ class CaptureAnalysis:
         numbers = self.streams.feed(segments)
         twice = self._twice.feed(columns)
         marks = self.marks.feed(segments, numbers, twice[segments.row])
-        self.tcp_totals.feed(
-            numbers.stream, numbers.direction, batch.length[segments.row], batch.time_ns[segments.row]
-        )
+        real = segments.length >= 0
+        row = segments.row[real]
+        self.tcp_totals.feed(numbers.stream[real], numbers.direction[real], batch.length[row], batch.time_ns[row])
         tcp = self.conversations.feed(segments, numbers, twice)
         return BatchFacts(
             columns,
@@ -128,7 +132,9 @@ class CaptureAnalysis:
                 source, destination, columns["udp.srcport"], columns["udp.dstport"]
             )
             batch = columns.batch
-            self.udp_totals.feed(numbers, direction, batch.length[rows.row], batch.time_ns[rows.row])
+            real = ~rows.quoted
+            row = rows.row[real]
+            self.udp_totals.feed(numbers[real], direction[real], batch.length[row], batch.time_ns[row])
             at = first_of_each(rows.row, len(columns.batch))
             streams = np.where(at >= 0, numbers[at], -1)
         return streams

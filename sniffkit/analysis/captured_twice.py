@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.analysis.segments import ip_ends
-from sniffkit.protocols.columns import PROTOCOLS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,7 +40,7 @@ class CapturedTwice:
         """Return for each packet of the batch the number of the packet it repeats, or 0: int64 (n,)."""
         count = len(columns.batch)
         repeats = np.zeros(count, np.int64)
-        parts = [_hashes(columns, protocol) for protocol in ("tcp", "udp", "icmp", "icmpv6") if protocol in PROTOCOLS]
+        parts = [_hashes(columns, protocol) for protocol in ("tcp", "udp", "icmp", "icmpv6")]
         row = np.concatenate([part[0] for part in parts])
         mixed = np.concatenate([part[1] for part in parts])
         limit = np.concatenate([part[2] for part in parts])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN, Segments
-from sniffkit.analysis.tcp_ends import Segment, ahead
+from sniffkit.analysis.tcp_ends import MOST_SENT, Segment, ahead
 from sniffkit.analysis.tcp_phases import Connection, pack_states
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ class TcpFacts:
     states:      uint16 (m,) client before and after, server before and after, four bits each (codes of ``State``)
     advance:     int64 (m,) octets (SYN and FIN counted) that this acknowledgment confirms beyond its sender's last one,
                  -1 where that is not known
+    answers:     int64 (m,) number of the packet that this acknowledgment confirms to its last octet, or 0
+    elapsed_ns:  int64 (m,) time since that packet
     steps:       the steps of the rows that take some
     told:        facts of the rows that have some
     """
@@ -41,6 +43,8 @@ class TcpFacts:
     phase: NDArray[np.uint8]
     states: NDArray[np.uint16]
     advance: NDArray[np.int64]
+    answers: NDArray[np.int64]
+    elapsed_ns: NDArray[np.int64]
     steps: dict[int, tuple[str, ...]]
     told: dict[int, list[Fact]]
 
@@ -73,10 +77,13 @@ class TcpConversations:
         advances: list[int] = []
         steps: dict[int, tuple[str, ...]] = {}
         told: dict[int, list[Fact]] = {}
+        answers = np.zeros(len(segments), np.int64)
+        elapsed = np.zeros(len(segments), np.int64)
         columns = zip(
             numbers.stream.tolist(),
             numbers.direction.tolist(),
             segments.number.tolist(),
+            segments.time_ns.tolist(),
             segments.sequence.tolist(),
             segments.acknowledgment.tolist(),
             segments.flags.tolist(),
@@ -85,7 +92,7 @@ class TcpConversations:
             twice[segments.row].tolist(),
             strict=True,
         )
-        for row, (stream, direction, number, sequence, acknowledgment, flags, length, window, same) in enumerate(
+        for row, (stream, direction, number, time, sequence, acknowledgment, flags, length, window, same) in enumerate(
             columns
         ):
             connection = connections.get(stream)
@@ -99,10 +106,16 @@ class TcpConversations:
                     and (peer.seen or me.fin is None)
                 ):
                     gained = (acknowledgment - me.acknowledged) & _CIRCLE
-                    if gained < _HALF:
-                        me.acknowledged = acknowledgment
-                    else:
+                    if gained >= _HALF:
                         gained = 0
+                    elif gained:
+                        me.acknowledged = acknowledgment
+                        if peer.sent:
+                            answered = peer.confirm(acknowledgment)
+                            if answered is not None:
+                                answers[row], elapsed[row] = answered[0], time - answered[1]
+                    if length and len(me.sent) < MOST_SENT:
+                        me.sent.setdefault((sequence + length) & _CIRCLE, (number, time))
                     if (sequence + length - me.next) & _CIRCLE < _HALF:
                         me.next = (sequence + length) & _CIRCLE
                     me.window = window << me.scale if me.scale > 0 else window
@@ -126,7 +139,7 @@ class TcpConversations:
             before = connection.ends[direction].acknowledged
             segment = Segment(
                 number,
-                int(segments.time_ns[row]),
+                time,
                 direction,
                 sequence,
                 acknowledgment,
@@ -137,6 +150,10 @@ class TcpConversations:
                 same,
             )
             phase, happened = connection.feed(segment)
+            if not same:
+                answered = connection.answered(segment)
+                if answered is not None:
+                    answers[row], elapsed[row] = answered[0], time - answered[1]
             old, new = connection.before, [end.state for end in connection.ends]
             one, other = connection.client, 1 - connection.client
             from_client.append(direction == one)
@@ -155,6 +172,8 @@ class TcpConversations:
             np.array(phases, np.uint8),
             np.array(states, np.uint16),
             np.array(advances, np.int64),
+            answers,
+            elapsed,
             steps,
             told,
         )

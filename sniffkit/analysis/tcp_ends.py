@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from sniffkit.analysis.tcp_states import State
 
 
+MOST_SENT = 10_000
+"""How many unconfirmed segments of one end are remembered."""
+
+
 def ahead(a: int, b: int) -> int:
     """Return how far ``a`` is ahead of ``b`` on the circle of 2^32 sequence numbers, negative when behind."""
     return ((a - b + 0x80000000) & 0xFFFFFFFF) - 0x80000000
@@ -29,6 +33,7 @@ class End:
         "open_shown",
         "scale",
         "seen",
+        "sent",
         "state",
         "syn",
         "syn_count",
@@ -52,7 +57,15 @@ class End:
         self.fin_order = 0  # 1 for the end that closed first
         self.fin_acknowledged = False
         self.fin_inferred = False
+        self.sent: dict[int, tuple[int, int]] = {}  # what awaits confirmation: one past its end -> packet, time
         self.last: tuple[int, Phase, tuple[str, ...]] | None = None
+
+
+    def confirm(self, acknowledgment: int) -> tuple[int, int] | None:
+        """Return packet and time of the segment that an acknowledgment covers to its end; forget all it covers."""
+        found = self.sent.get(acknowledgment)
+        self.sent = {end: sent for end, sent in self.sent.items() if ahead(end, acknowledgment) > 0}
+        return found
 
 
 class Segment:

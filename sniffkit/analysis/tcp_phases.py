@@ -11,7 +11,7 @@ from enum import IntEnum
 
 from sniffkit.analysis.facts import Fact, Level
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
-from sniffkit.analysis.tcp_ends import End, Segment, ahead
+from sniffkit.analysis.tcp_ends import MOST_SENT, End, Segment, ahead
 from sniffkit.analysis.tcp_states import Event, State, after
 
 _OPENING = (State.SYN_SENT, State.SYN_RECEIVED, State.LISTEN)
@@ -135,6 +135,17 @@ class Connection:
         me.last = (segment.number, phase, steps)
         self._come_to_rest()
         return phase, steps
+
+    def answered(self, segment: Segment) -> tuple[int, int] | None:
+        """Return packet and time of what a segment confirms, if it was captured; remember what it sends itself."""
+        me, peer = self.ends[segment.direction], self.ends[1 - segment.direction]
+        flags = segment.flags
+        if flags & RST:
+            return None
+        if (flags & (SYN | FIN) or segment.length) and len(me.sent) < MOST_SENT:
+            end = (segment.sequence + segment.length + bool(flags & SYN) + bool(flags & FIN)) & 0xFFFFFFFF
+            me.sent.setdefault(end, (segment.number, segment.time_ns))
+        return peer.confirm(segment.acknowledgment) if flags & ACK and peer.sent else None
 
     def _come_to_rest(self) -> None:
         """Note what holds for every segment to come that moves nothing, so that it can be told without a look."""

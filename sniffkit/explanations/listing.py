@@ -16,7 +16,6 @@ from sniffkit.analysis.segments import SYN, ip_ends
 from sniffkit.analysis.tcp_mark_names import Mark, names_of
 from sniffkit.explanations.plain import escaped
 from sniffkit.explanations.summaries import summary_of
-from sniffkit.protocols.columns import PROTOCOLS
 from sniffkit.protocols.packet import read_packet
 from sniffkit.sources.batch import NO_TIME
 
@@ -76,14 +75,12 @@ class Listing:
         destination_port = np.full(count, -1, np.int64)
         self._network(facts, source, destination)
         for name, shown in (("ip", "IPv4"), ("ipv6", "IPv6"), ("arp", "ARP"), ("icmp", "ICMP"), ("icmpv6", "ICMPv6")):
-            if name in PROTOCOLS:
-                protocol[facts.columns.rows(name).row] = shown
+            protocol[facts.columns.rows(name).row] = shown
         quoted_free = facts.tcp_at >= 0
         self._udp(facts, protocol, summary, source_port, destination_port)
         if quoted_free.any():
             self._tcp(facts, protocol, summary, source_port, destination_port)
-        errors = [name for name in ("icmp", "icmpv6") if name in PROTOCOLS]
-        for name in errors:  # an error that quotes a TCP or UDP header is an ICMP packet
+        for name in ("icmp", "icmpv6"):  # an error that quotes a TCP or UDP header is an ICMP packet
             at = facts.columns.rows(name).row
             protocol[at] = "ICMP" if name == "icmp" else "ICMPv6"
             summary[at] = None
@@ -143,8 +140,7 @@ class Listing:
         rows = facts.columns.rows("eth").row
         plain = np.ones(count, np.bool_)
         for name in ("ip", "ipv6"):
-            if name in PROTOCOLS:
-                plain[facts.columns.rows(name).row] = False
+            plain[facts.columns.rows(name).row] = False
         wanted = plain[rows]
         if wanted.any():
             source[rows[wanted]] = self._named(facts.columns["eth.src"][wanted], 2)
@@ -154,15 +150,20 @@ class Listing:
     def _network(self, facts: BatchFacts, source: NDArray[Any], destination: NDArray[Any]) -> None:
         columns = facts.columns
         for name, kind in (("ip", 4), ("ipv6", 6)):
-            if name in PROTOCOLS and len(rows := columns.rows(name).row):
-                source[rows] = self._named(columns[f"{name}.src"], kind)
-                destination[rows] = self._named(columns[f"{name}.dst"], kind)
+            met = columns.rows(name)
+            if len(met):
+                real = ~met.quoted  # the header that an ICMP error quotes is not this packet's
+                rows = met.row[real]
+                source[rows] = self._named(columns[f"{name}.src"][real], kind)
+                destination[rows] = self._named(columns[f"{name}.dst"][real], kind)
         # A transport header belongs to the IP header directly before it, which need not be of the later version.
         for protocol in ("tcp", "udp"):
             rows_of = columns.rows(protocol)
             if len(np.unique(rows_of.parent)) > 1:
                 upper = rows_of.row
                 at, to, _ = ip_ends(columns, rows_of.parent, rows_of.parent_index)
+                real = ~rows_of.quoted
+                upper, at, to = upper[real], at[real], to[real]
                 mapped = (at[:, 0] == 0) & (at[:, 1] >> np.uint64(32) == 0xFFFF)
                 source[upper[mapped]] = self._named((at[mapped, 1] & np.uint64(0xFFFFFFFF)).astype(np.uint32), 4)
                 destination[upper[mapped]] = self._named((to[mapped, 1] & np.uint64(0xFFFFFFFF)).astype(np.uint32), 4)

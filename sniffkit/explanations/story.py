@@ -11,12 +11,13 @@ import numpy as np
 from sniffkit.analysis.tcp_mark_names import Mark
 from sniffkit.analysis.tcp_states import LABELS
 from sniffkit.explanations.lesson import EndState, Fold, Line, Note, PacketLesson
-from sniffkit.explanations.tcp_notes import TcpNotes
+from sniffkit.explanations.tcp_notes import TOLD_IN_FULL, TcpNotes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.analysis.facts import Fact
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.explanations.listing import Lines
 
@@ -43,6 +44,7 @@ class Story:
         self._catalogue = catalogue
         self._unfolded = unfolded
         self._tcp = TcpNotes(catalogue)
+        self._given: Counter[str] = Counter()
         self._run = _QuietRun()
 
     def tell(
@@ -75,9 +77,13 @@ class Story:
         """Return everything there is to say of one packet; brief: lessons given often enough are cut short."""
         at = int(facts.tcp_at[row])
         notes = self._tcp.notes(facts, at, brief=brief) if at >= 0 and not facts.segments.length[at] < 0 else []
-        for fact in facts.told.get(row, ()):
-            notes.append(Note(fact.id, fact.level, self._catalogue.text(fact.id, "text", **fact.values)))
+        notes += [self._note(fact, brief) for fact in facts.told.get(row, ())]
         return tuple(notes)
+
+    def _note(self, fact: Fact, brief: bool) -> Note:
+        self._given[fact.id] += brief
+        short = self._given[fact.id] > TOLD_IN_FULL and self._catalogue.find(fact.id, "brief") is not None
+        return Note(fact.id, fact.level, self._catalogue.text(fact.id, "brief" if short else "text", **fact.values))
 
     @staticmethod
     def _quiet(facts: BatchFacts) -> NDArray[np.bool_]:

@@ -146,8 +146,12 @@ class TcpNotes:
         steps = facts.tcp.steps.get(at, ())
         if int(facts.tcp.phase[at]) == _AFTER_CLOSE and not facts.tcp.told.get(at):
             notes.append(self._note("tcp.after-close", "note", values))
+        answered = int(facts.tcp.answers[at])
+        answer = {**values, "number": answered, "elapsed_ns": int(facts.tcp.elapsed_ns[at])}
         if flags & ACK and not flags & SYN and values["advance"] > 0 and not steps:
-            notes.append(self._note("tcp.ack.sum", "note", values))
+            notes.append(self._note("tcp.ack.sum", "note", answer, "tcp.ack.sum-of" if answered else "tcp.ack.sum"))
+        elif answered and "handshake.ack" not in steps:
+            notes.append(self._note("tcp.ack.answers", "note", answer))
         if values["length"] and not flags & 7:
             notes.append(self._note("tcp.data", "note", values))
             if self._half_closed(facts, at):
