@@ -1,4 +1,4 @@
-"""Reasons as a whole: every one the code gives has a sentence, every sentence is given, and no octets make them fail."""
+"""Reasons as a whole: each one the code gives has a sentence, each sentence is given, and no octets make them fail."""
 
 from __future__ import annotations
 
