@@ -5,10 +5,14 @@ Each picture is a command's own output with its colours, in a window of so many 
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import re
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -49,18 +53,30 @@ THEME = TerminalTheme(rgb(PAPER), rgb(INK), [rgb(colour) for colour in COLOURS])
 
 
 def printed(command: tuple[str, ...]) -> str:
-    """Return what a command prints to a terminal with colours."""
-    surroundings = os.environ | {"COLUMNS": str(COLUMNS), "TERM": "xterm-256color", "PYTHONUTF8": "1", "TZ": "UTC"}
-    surroundings.pop("NO_COLOR", None)
-    done = subprocess.run(
-        [sys.executable, "-m", "sniffkit", *command, "--color", "always"],
-        stdout=subprocess.PIPE,
+    """Return what a command prints to a terminal of so many columns."""
+    ours, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 1000, COLUMNS, 0, 0))
+    surroundings = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
+    surroundings |= {"TERM": "xterm-256color", "COLORTERM": "truecolor", "PYTHONUTF8": "1", "TZ": "UTC"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sniffkit", *command],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=subprocess.DEVNULL,
         env=surroundings,
         cwd=FOLDER.parent,
-        encoding="utf-8",
-        check=True,
     )
-    return done.stdout
+    os.close(terminal)
+    output = b""
+    try:
+        while piece := os.read(ours, 65536):
+            output += piece
+    except OSError:  # Linux says EIO where the other end of a terminal is closed
+        pass
+    os.close(ours)
+    if process.wait():
+        raise subprocess.CalledProcessError(process.returncode, process.args, output)
+    return output.decode().replace("\r\n", "\n")
 
 
 def lines_shown(output: str) -> list[str]:
