@@ -135,6 +135,6 @@ class Asked:
         place = next(place for place, layer in enumerate(layers) if layer is self.layer)
         return layers[place + 1] if place + 1 < len(layers) else None
 
-    def problem(self, id: str, value: str) -> Any:
+    def noted(self, id: str, value: str) -> Any:
         """Return a value of a problem noted in this layer, None where it was not noted."""
         return next((problem.values.get(value) for problem in self.layer.problems if problem.id == id), None)

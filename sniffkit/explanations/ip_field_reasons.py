@@ -74,7 +74,7 @@ def total_length(asked: Asked) -> Reason | None:
     """Why ``ip.len``: the sum of what the datagram holds, or a trace of segmentation offload."""
     header = asked.beside("ip.hdr_len")
     if asked.number == 0:
-        present = asked.problem("ip.length-zero", "present")
+        present = asked.noted("ip.length-zero", "present")
         return because("ip.length.zero") if present is None else because("ip.length.zero-present", present=present)
     if header is None or asked.number < header:
         return None
