@@ -78,12 +78,20 @@ class DnsTeller:
         values = {**_values(exchange), "number": exchange.response_packets[-2], "question": exchange.query_packets[0]}
         return [Fact("dns.response.again", "note", values)]
 
-    def unasked(self, exchange: DnsExchange, asked: DnsExchange | None) -> list[Fact]:
-        """Tell an answer to a question not seen; ``asked``: the open question that it would fit but for its name."""
+    def question_differs(self, exchange: DnsExchange) -> list[Fact]:
+        """Warn of an answer that fits the ends and the id of a question but not what it asked."""
+        message = exchange.message
+        answered = message.questions[0] if message is not None and message.questions else None
+        values = {
+            "asked": f"{exchange.name} {exchange.type_name}",
+            "answered": f"{answered.name} {type_name(answered.type)}" if answered else "?",
+            "number": exchange.query_packets[-1],
+        }
+        return [Fact("dns.response.question-differs", "warning", values)]
+
+    def unasked(self, exchange: DnsExchange) -> list[Fact]:
+        """Tell an answer to a question that was not seen."""
         values = _values(exchange)
-        if asked is not None:
-            values = {**values, "asked": asked.name, "number": asked.query_packets[-1]}
-            return [Fact("dns.response.question-differs", "warning", values)]
         facts = [Fact("dns.response.unasked", "note", values)]
         if exchange.message is not None and exchange.message.answers:
             data = _some([record.data for record in exchange.message.answers])

@@ -1,7 +1,8 @@
 """DNS told: which answer belongs to which question, over UDP and TCP, in multicast DNS and LLMNR.
 
-An answer belongs to the question with the same two ends, the same id and the same name and type (RFC 5452 section 9.1);
-in multicast DNS, where ids are 0 and answers repeat no question, to the newest question for a name it answers.
+An answer belongs to the question with the same two ends, the same id and the same name and type (RFC 5452 section 9.1;
+one that fits but for the name is put there too, with a warning). In multicast DNS, where ids are 0 and answers repeat
+no question, it belongs to the newest question for a name that it answers.
 """
 
 from __future__ import annotations
@@ -154,8 +155,11 @@ class DnsResolution:
 
     def _response(self, seen: _Seen, ends: bytes, flags: int, questions: int) -> list[Fact]:
         exchange = self._open.find(ends + seen.question.lower() if seen.question or questions else ends)
-        if exchange is None or not exchange.query_packets:
-            return self._unasked(seen, ends, flags)
+        differs = exchange is None
+        if exchange is None:  # the same ends and id, but not what was asked: told with a warning
+            exchange = self._open.find(ends)
+        if exchange is None or not exchange.query_packets or (differs and exchange.response_packets):
+            return self._unasked(seen, flags)
         again = bool(exchange.response_packets)
         exchange.response_packets.append(seen.number)
         exchange.last_ns = seen.time_ns
@@ -166,7 +170,10 @@ class DnsResolution:
         if exchange.family == "llmnr":
             exchange.server, exchange.server_port = seen.end(response=True)
         self._answered(exchange, seen, flags)
-        return self._teller.answered(exchange, seen.time_ns) if self._tell else []
+        if not self._tell:
+            return []
+        warned = self._teller.question_differs(exchange) if differs else []
+        return warned + self._teller.answered(exchange, seen.time_ns)
 
     def _answered(self, exchange: DnsExchange, seen: _Seen, flags: int) -> None:
         exchange.response_flags = flags
@@ -205,17 +212,13 @@ class DnsResolution:
             self._zones[record.data] = zone
         return ""
 
-    def _unasked(self, seen: _Seen, ends: bytes, flags: int) -> list[Fact]:
-        asked = self._open.find(ends)
+    def _unasked(self, seen: _Seen, flags: int) -> list[Fact]:
         exchange = seen.exchange(query=False)
         exchange.response_packets.append(seen.number)
         self.counts["unasked"] += 1
         self._answered(exchange, seen, flags)
         self._open.add(exchange)
-        if not self._tell:
-            return []
-        differs = asked is not None and asked.query_packets and not asked.response_packets and bool(seen.question)
-        return self._teller.unasked(exchange, asked if differs else None)
+        return self._teller.unasked(exchange) if self._tell else []
 
     # Multicast DNS.
 
