@@ -194,7 +194,8 @@ class EndpointPairs:
 
 def same_address(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Return which rows of two uint64 (m, 2) are equal; half by half, four times faster than along the rows."""
-    return (one[:, 0] == other[:, 0]) & (one[:, 1] == other[:, 1])
+    same: NDArray[np.bool_] = (one[:, 0] == other[:, 0]) & (one[:, 1] == other[:, 1])
+    return same
 
 
 def grown(values: NDArray[Any], size: int, fill: int = 0) -> NDArray[Any]:

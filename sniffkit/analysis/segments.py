@@ -7,7 +7,7 @@ came from: a file, an interface, a tunnel or a test.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -105,9 +105,9 @@ class Segments:
             captured=np.maximum(np.minimum(rows.present - header, length), 0),
             header_ok=header >= 20,
             options_ok=rows.present >= header,
-            scale_shift=_spread(columns, "tcp.options.wscale.shift", count, np.dtype(np.int16)),
-            mss=_spread(columns, "tcp.options.mss_val", count, np.dtype(np.int32)),
-            sack_permitted=_spread(columns, "tcp.options.sack_perm", count, np.dtype(np.int16)) >= 0,
+            scale_shift=_spread(columns, "tcp.options.wscale.shift", count, np.int16),
+            mss=_spread(columns, "tcp.options.mss_val", count, np.int32),
+            sack_permitted=_spread(columns, "tcp.options.sack_perm", count, np.int16) >= 0,
             identification=identification,
             checksum=columns["tcp.checksum"],
         )
@@ -127,7 +127,7 @@ def ip_ends(
     destination = np.zeros((len(parent), 2), np.uint64)
     identification = np.full(len(parent), -1, np.int32)
     four = parent == PROTOCOLS.index("ip")
-    six = parent == (PROTOCOLS.index("ipv6") if "ipv6" in PROTOCOLS else -1)
+    six = parent == PROTOCOLS.index("ipv6")
     if four.any():
         at = parent_index[four]
         source[four, 1] = columns["ip.src"][at].astype(np.uint64) | np.uint64(IPV4_MAPPED)
@@ -140,14 +140,14 @@ def ip_ends(
     return source, destination, identification
 
 
-def _halves(addresses: NDArray[np.generic]) -> NDArray[np.uint64]:
+def _halves(addresses: NDArray[Any]) -> NDArray[np.uint64]:
     """Return IPv6 addresses as uint64 (m, 2) whether they come so or as sixteen octets."""
     if addresses.dtype.kind == "V":
         return np.ascontiguousarray(addresses).view(">u8").reshape(-1, 2).astype(np.uint64)
     return addresses.astype(np.uint64)
 
 
-def _spread(columns: Columns, field: str, count: int, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+def _spread(columns: Columns, field: str, count: int, dtype: type[np.generic]) -> NDArray[Any]:
     """Return an optional field as one value a row, -1 where it is absent; of several the last counts."""
     values = np.full(count, -1, dtype)
     index, present = columns.sparse(field)

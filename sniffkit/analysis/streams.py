@@ -93,7 +93,8 @@ class _Groups:
 
     def sets(self, side: int) -> NDArray[np.bool_]:
         """Return the rows that would set the base of ``side`` if it is not set yet."""
-        return self.known & ((self.side == side) | ((self.flags & ACK) != 0))
+        able: NDArray[np.bool_] = self.known & ((self.side == side) | ((self.flags & ACK) != 0))
+        return able
 
     def value(self, side: int, at: NDArray[np.int64]) -> NDArray[np.uint32]:
         """Return the base of ``side`` that the rows ``at`` set: the number before the first octet."""
@@ -165,7 +166,7 @@ class Streams:
         reused[splits] = True
 
         stream, opener = self._number(groups, order, carried, opens)
-        last = np.append(groups.start[1:], count) - 1
+        last = (np.append(groups.start[1:], count) - 1)[: len(groups.start)]
         for side in (0, 1):  # of several groups of one pair the last one stays
             self._base[carried, side] = bases[side][last]
             self._base_known[carried, side] = bases_known[side][last]
@@ -269,9 +270,7 @@ def _splits(
         return doubtful
     # The next row, from each row on, that would set either base (rows of later groups are beyond `end`).
     place = np.arange(len(groups.of))
-    upcoming = [
-        np.minimum.accumulate(np.where(groups.sets(side), place, _NEVER)[::-1])[::-1] for side in (0, 1)
-    ]
+    upcoming = [np.minimum.accumulate(np.where(groups.sets(side), place, _NEVER)[::-1])[::-1] for side in (0, 1)]
     splits: list[int] = []
     begin = np.searchsorted(of, doubtful).tolist()
     end = np.searchsorted(of, doubtful, side="right").tolist()
@@ -348,8 +347,6 @@ def _numbers(
         other_base=other,
         base_known=np.where(straight, bases_known[0], bases_known[1])[back],
         sequence=np.where(known, sequence, segments.sequence),
-        acknowledgment=np.where(
-            (segments.flags & ACK) != 0, segments.acknowledgment - other, segments.acknowledgment
-        ),
+        acknowledgment=np.where((segments.flags & ACK) != 0, segments.acknowledgment - other, segments.acknowledgment),
         next_sequence=np.where(known, next_sequence, -1),
     )

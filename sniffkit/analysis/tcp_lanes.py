@@ -56,12 +56,8 @@ class CarriedState:
     """
 
     def __init__(self) -> None:
-        self.lane: dict[str, NDArray[Any]] = {
-            name: np.zeros((0, 2), dtype) for name, (dtype, _) in LANE_STATE.items()
-        }
-        self.stream: dict[str, NDArray[Any]] = {
-            name: np.zeros(0, dtype) for name, (dtype, _) in STREAM_STATE.items()
-        }
+        self.lane: dict[str, NDArray[Any]] = {name: np.zeros((0, 2), dtype) for name, (dtype, _) in LANE_STATE.items()}
+        self.stream: dict[str, NDArray[Any]] = {name: np.zeros(0, dtype) for name, (dtype, _) in STREAM_STATE.items()}
         self.open = 0
         self._slot_of = np.zeros(0, np.int32)
         self._stream_of = np.zeros(0, np.int64)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.segments import ACK, SYN
+from sniffkit.analysis.tcp_gaps import UNENDING
 from sniffkit.analysis.tcp_lanes import CarriedState, Groups, Lanes
 from sniffkit.analysis.tcp_mark_names import Mark
 from sniffkit.analysis.tcp_marks_columns import LaneColumns
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 MOST_OPEN = 1 << 18
 """Streams whose analysis is kept at the same time (about 40 MB); past it those idle longest are let go."""
-
-_END = 1 << 62
-"""After every segment of a batch."""
 
 _SIDE = tuple(field.name for field in fields(Side))
 _PURE_SYN_SENT, _SYN_ACK_SENT = 1, 2
@@ -59,13 +57,44 @@ class Marks:
     window_scale: NDArray[np.int16]
     initial_rtt_ns: NDArray[np.int64]
     _groups: Groups
+    _columns: LaneColumns | None
+    _doubtful: dict[int, int]
     _bits: NDArray[np.uint8]
     _carried: NDArray[np.uint8]
     _reused: NDArray[np.bool_]
 
     def has(self, mark: Mark) -> NDArray[np.bool_]:
         """Return which segments have a mark: bool (m,)."""
-        return (self.mask & np.uint16(mark)) != 0
+        marked: NDArray[np.bool_] = (self.mask & np.uint16(mark)) != 0
+        return marked
+
+    def by_stream(self) -> Groups:
+        """Return the segments sorted by stream."""
+        return self._groups
+
+    def told_singly(self) -> NDArray[np.bool_]:
+        """Return which segments columns could not tell, and all later ones of their streams: bool (m,)."""
+        singly = np.zeros(len(self.mask), np.bool_)
+        groups = self._groups
+        for group, begin in self._doubtful.items():
+            end = groups.start[group + 1] if group + 1 < len(groups.start) else len(groups.order)
+            mine = groups.order[groups.start[group] : end]
+            singly[mine[mine >= begin]] = True
+        return singly
+
+    def highest_before(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """Return the highest sequence number sent before each segment, by its sender and by the other side.
+
+        uint32 (m,) each, 0 = none yet. Not meant for segments that were told singly, but for the first of them.
+        """
+        own, other = np.zeros(len(self.mask), np.uint32), np.zeros(len(self.mask), np.uint32)
+        if self._columns is not None:
+            lanes = self._columns.lanes
+            rows = ~lanes.is_head
+            at = lanes.segment[rows]
+            own[at] = self._columns.next_before[rows]
+            other[at] = self._columns.next[lanes.other[rows]]
+        return own, other
 
     def completeness(self) -> NDArray[np.uint8]:
         """Return tcp.completeness of each segment as tshark prints it, the state before the segment: uint8 (m,)."""
@@ -101,9 +130,7 @@ class TcpMarks:
         """Let go the analysis of streams that are closed or idle; one that goes on is begun anew."""
         self._state.forget(streams)
 
-    def feed(
-        self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64] | None = None
-    ) -> Marks:
+    def feed(self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64] | None = None) -> Marks:
         """Return the marks of the next batch's segments.
 
         twice: int64 (m,) for each segment the frame it is a second capture of, 0 for all others
@@ -114,9 +141,7 @@ class TcpMarks:
         flags = segments.flags[groups.order]
         scales = window_scales(segments, groups, flags, state)
         rtt = initial_round_trips(segments, groups, flags, state)
-        bits = completeness_bits(
-            segments, groups, flags, numbers.opened[groups.order], numbers.reused[groups.order]
-        )
+        bits = completeness_bits(segments, groups, flags, numbers.opened[groups.order], numbers.reused[groups.order])
         completeness = state.stream["completeness"][groups.slot]
         if len(flags):
             state.stream["completeness"][groups.slot] = completeness | np.bitwise_or.reduceat(bits, groups.start)
@@ -137,6 +162,8 @@ class TcpMarks:
             own_scale,
             initial,
             groups,
+            None,
+            {},
             bits,
             completeness,
             numbers.reused & numbers.opened,
@@ -178,6 +205,7 @@ class TcpMarks:
             repeats[lanes.segment],
         )
         columns.evaluate()
+        marks._columns = columns
         rows = ~lanes.is_head
         at = lanes.segment[rows]
         marks.mask[at] = columns.mask[rows]
@@ -185,17 +213,18 @@ class TcpMarks:
         if len(duplicates):
             latest = columns.latest_change[duplicates]
             frame = np.where(
-                lanes.is_head[latest], carried["change"].reshape(-1)[lanes.lane[duplicates]],
+                lanes.is_head[latest],
+                carried["change"].reshape(-1)[lanes.lane[duplicates]],
                 segments.number[lanes.segment[latest]],
             )
             marks.duplicate_ack_number[lanes.segment[duplicates]] = columns.duplicate_number[duplicates]
             marks.duplicate_ack_frame[lanes.segment[duplicates]] = frame
 
-        doubtful = self._doubtful(segments, looked_at & ~known, groups, placed, columns)
+        doubtful = marks._doubtful = self._doubtful(segments, looked_at & ~known, groups, placed, columns)
         lane_count = len(lanes.head)
         if lane_count:
             ends = np.append(lanes.head[1:], len(lanes.segment)) - 1
-            after = columns.state_at(np.arange(lane_count), ends, np.full(lane_count, _END))
+            after = columns.state_at(np.arange(lane_count), ends, np.full(lane_count, UNENDING))
             for name in _SIDE:
                 self._state.lane[name][placed.slot] = after[name].reshape(-1, 2)
         for group, begin in doubtful.items():
@@ -283,10 +312,12 @@ class TcpMarks:
             values: dict[str, Any] = {name: self._state.lane[name][slot] for name in _SIDE}
         else:
             which = 2 * found + np.arange(2)
-            place = np.array([
-                head + np.searchsorted(lanes.segment[head + 1 : lanes.end(lane)], begin)
-                for lane, head in zip(which.tolist(), lanes.head[which].tolist(), strict=True)
-            ])
+            place = np.array(
+                [
+                    head + np.searchsorted(lanes.segment[head + 1 : lanes.end(lane)], begin)
+                    for lane, head in zip(which.tolist(), lanes.head[which].tolist(), strict=True)
+                ]
+            )
             values = columns.state_at(which, place, np.full(2, begin))
         return [Side(**{name: values[name][direction].item() for name in _SIDE}) for direction in (0, 1)]
 
@@ -313,9 +344,10 @@ class TcpMarks:
 
 
 def _seen_before(
-    what: NDArray[np.int64], lanes: Lanes, at: NDArray[np.int64], carried: NDArray[np.uint8]
+    what: NDArray[np.int64], lanes: Lanes, at: NDArray[np.int64], carried: NDArray[Any]
 ) -> NDArray[np.bool_]:
     """Return whether one of the places ``what`` stands in the same lane before each place ``at``, or was carried."""
     lane = lanes.lane[at - 1]
     before = np.searchsorted(what, at) - np.searchsorted(what, lanes.head[lane])
-    return (before > 0) | (carried[lane] != 0)
+    seen: NDArray[np.bool_] = (before > 0) | (carried[lane] != 0)
+    return seen

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
+from sniffkit.analysis.tcp_gaps import follow_gaps
 from sniffkit.analysis.tcp_mark_names import Mark
-from sniffkit.analysis.tcp_marks_sequential import FAST_WITHIN_NS, MOST_UNACKNOWLEDGED, REORDERED_WITHIN_NS, after
+from sniffkit.analysis.tcp_marks_sequential import FAST_WITHIN_NS, MOST_UNACKNOWLEDGED, REORDERED_WITHIN_NS
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,10 +28,7 @@ if TYPE_CHECKING:
 _LANE_BITS = 41
 """Lanes stand 2^41 apart when one running maximum goes through all of them."""
 _FAR = 1 << 39
-_GAPS_A_LANE = 64
-"""With more gaps than this in a batch a stream is told packet by packet."""
 _HALF = -(2**31)
-_UNENDING = 1 << 62
 
 
 @dataclass
@@ -38,6 +36,7 @@ class LaneColumns:
     """Columns of a batch in lane order (n,), heads holding carried state; what rules read and what they leave.
 
     lane_state: the fields of LANE_STATE, (g, 2); scale_other, initial_rtt_ns, repeats_syn: (n,)
+    edge_lag: for each lane with gaps, the segments after and up to which its contiguous edge stands at a number
     """
 
     segments: Segments
@@ -50,6 +49,7 @@ class LaneColumns:
     mask: NDArray[np.uint16] = field(init=False)
     duplicate_number: NDArray[np.int32] = field(init=False)
     trigger: list[NDArray[np.int64]] = field(init=False, default_factory=list)
+    edge_lag: dict[int, list[tuple[int, int, int]]] = field(init=False, default_factory=dict)
 
     def evaluate(self) -> None:
         """Fill ``mask``, ``duplicate_number`` (0 at other segments) and ``trigger`` (places in lane order)."""
@@ -203,85 +203,25 @@ class LaneColumns:
 
     def _acknowledge(self) -> None:
         """Find acks of octets never seen (they reset the other side's duplicates) and gaps they jump over."""
-        lanes = self.lanes
-        other = lanes.other
-        beyond = (self.ack - self.next[other]).view(np.int32)
-        acks = self.rows & ((self.flags & ACK) != 0) & self.is_set[other]
+        lanes, rows = self.lanes, self.rows
+        beyond = (self.ack - self.next[lanes.other]).view(np.int32)
+        acks = rows & ((self.flags & ACK) != 0) & self.is_set[lanes.other]
         half = acks & (beyond == _HALF)
         if half.any():
             self.trigger.append(np.flatnonzero(half))
         unseen = acks & (beyond > 0)
-        self.edge_lag: dict[int, list[tuple[int, int, int]]] = {}
-        self._gaps(acks, beyond, unseen)
-        self.unseen = np.flatnonzero(unseen)
-
-    def _gaps(self, acks: NDArray[np.bool_], beyond: NDArray[np.int32], unseen: NDArray[np.bool_]) -> None:
-        """Follow each gap until it is filled or acknowledged; the contiguous edge stands still in between."""
-        lanes = self.lanes
-        carried = self.lane_state["edge"].reshape(-1) != self.lane_state["next"].reshape(-1)
-        opens = self.rows & self.advances & self.set_before & (self.behind != 0)
-        opens[lanes.head] = carried
+        opens = rows & self.advances & self.set_before & (self.behind != 0)
+        opens[lanes.head] = self.lane_state["edge"].reshape(-1) != self.lane_state["next"].reshape(-1)
         gaps = np.flatnonzero(opens)
+        if len(gaps):
+            follow_gaps(self, gaps, acks, unseen)
         # A SYN sent again pulls `next` back to the edge: nothing to do if it is there already.
-        again = np.flatnonzero(self.repeats_syn & self.rows)
+        again = np.flatnonzero(self.repeats_syn & rows)
         pulled = self.set_before[again] & (self.next_before[again] - self.sequence[again] != 1)
         pulled |= np.isin(lanes.lane[again], lanes.lane[gaps])
         if pulled.any():
             self.trigger.append(again[pulled])
-        if not len(gaps):
-            return
-        ends = np.append(lanes.head[1:], len(self.end))
-        numbers, counts = np.unique(lanes.lane[gaps], return_counts=True)
-        begin = np.cumsum(counts) - counts
-        for lane, first, count in zip(numbers.tolist(), begin.tolist(), counts.tolist(), strict=True):
-            mine = gaps[first : first + count]
-            if count > _GAPS_A_LANE:
-                self.trigger.append(mine[_GAPS_A_LANE : _GAPS_A_LANE + 1])
-                mine = mine[:_GAPS_A_LANE]
-            self._follow_gaps(lane, mine.tolist(), int(ends[lane]), int(ends[lane ^ 1]), acks, beyond, unseen)
-
-    def _follow_gaps(
-        self,
-        lane: int,
-        gaps: list[int],
-        end: int,
-        other_end: int,
-        acks: NDArray[np.bool_],
-        beyond: NDArray[np.int32],
-        unseen: NDArray[np.bool_],
-    ) -> None:
-        lanes = self.lanes
-        carried_edge = self.lane_state["edge"].reshape(-1)
-        episodes = self.edge_lag.setdefault(lane, [])
-        closed_after = -1  # capture order of what closed the last gap
-        head = int(lanes.head[lane])
-        for gap in gaps:
-            when = -1 if gap == head else int(lanes.segment[gap])
-            if gap != head and when <= closed_after:
-                continue
-            edge = int(carried_edge[lane]) if gap == head else int(self.next_before[gap])
-            if edge == 0 or self.next[gap] == 0:  # 0 reads as "none yet", so the two no longer belong together
-                episodes.append((when, _UNENDING, edge))
-                first = np.array([gap]) if gap != head else lanes.head[[lane, lane ^ 1]] + 1
-                self.trigger.append(first[first < [end, other_end][: len(first)]])
-                return
-            filled = _first_equal(self.sequence, gap + 1, end, edge)
-            begin = int(lanes.other[gap]) + 1 if gap != head else int(lanes.head[lane ^ 1]) + 1
-            passed = _first_beyond(self.ack, acks, begin, other_end, edge)
-            filled_when = int(lanes.segment[filled]) if filled >= 0 else _UNENDING
-            passed_when = int(lanes.segment[passed]) if passed >= 0 else _UNENDING
-            if passed_when < filled_when:
-                if not after(int(self.next[lanes.other[passed]]), edge):
-                    self.trigger.append(np.array([passed]))
-                    unseen[begin:passed] = False
-                    episodes.append((when, _UNENDING, edge))
-                    return
-                self.mask[passed] |= np.uint16(Mark.ACK_LOST_SEGMENT)
-                unseen[begin : passed + 1] = False
-            else:
-                unseen[begin : begin + int(np.searchsorted(lanes.segment[begin:other_end], filled_when))] = False
-            closed_after = min(passed_when, filled_when)
-            episodes.append((when, closed_after, edge))
+        self.unseen = np.flatnonzero(unseen)
 
     def _count_duplicates(self) -> None:
         """Number duplicate acks; an ack of unseen octets sets the other side's count to -1."""
@@ -356,9 +296,7 @@ class LaneColumns:
         """Report SYN and FIN sent while very many segments are unacknowledged."""
         closing = np.flatnonzero(((self.flags & (SYN | FIN)) != 0) & self.rows)
         if len(closing) and len(self.rows) + int(self.lane_state["unacknowledged"].max()) > MOST_UNACKNOWLEDGED:
-            unacknowledged = self._sent_since_change(
-                closing - 1, self.lanes.other[closing], self.lanes.lane[closing]
-            )
+            unacknowledged = self._sent_since_change(closing - 1, self.lanes.other[closing], self.lanes.lane[closing])
             self.trigger.append(closing[unacknowledged >= MOST_UNACKNOWLEDGED])
 
     def state_at(
@@ -384,9 +322,9 @@ class LaneColumns:
             ends = int(lanes.head[which[0] & ~1]), lanes.end(int(which[-1]) | 1)
             unseen = self.unseen[slice(*np.searchsorted(self.unseen, ends))]
             reset = lanes.other[unseen]
-            at = np.minimum(np.searchsorted(which, lanes.lane[reset]), len(which) - 1)
-            counts = (place[at] == reset) & (lanes.segment[unseen] < until[at])
-            duplicates[at[counts]] = -1
+            index = np.minimum(np.searchsorted(which, lanes.lane[reset]), len(which) - 1)
+            counts = (place[index] == reset) & (lanes.segment[unseen] < until[index])
+            duplicates[index[counts]] = -1
         return {
             "next": self.next[place],
             "next_time_ns": self.next_time[place],
@@ -396,9 +334,7 @@ class LaneColumns:
             "window": self.window[place],
             "last": np.where(lanes.is_head[place], carried["last"], self.mask[place] & Mark.KEEP_ALIVE),
             "duplicates": duplicates,
-            "change": np.where(
-                lanes.is_head[change], carried["change"], self.segments.number[lanes.segment[change]]
-            ),
+            "change": np.where(lanes.is_head[change], carried["change"], self.segments.number[lanes.segment[change]]),
             "first_ack": (self.flags[told] & SYN) != 0,
             "unacknowledged": self._unacknowledged(place, until, which),
         }
@@ -431,28 +367,3 @@ class LaneColumns:
         """Segments with data, SYN or FIN up to each row."""
         counted = self.rows & ((self.length > 0) | ((self.flags & (SYN | FIN)) != 0))
         return np.cumsum(counted)
-
-
-def _first_equal(values: NDArray[np.uint32], begin: int, end: int, wanted: int) -> int:
-    """Return the first place in [begin, end) that holds ``wanted``, or -1; looks near before it looks far."""
-    size = 64
-    while begin < end:
-        found = np.flatnonzero(values[begin : min(begin + size, end)] == wanted)
-        if len(found):
-            return begin + int(found[0])
-        begin, size = begin + size, size * 4
-    return -1
-
-
-def _first_beyond(
-    ack: NDArray[np.uint32], acks: NDArray[np.bool_], begin: int, end: int, edge: int
-) -> int:
-    """Return the first place in [begin, end) that acknowledges octets after ``edge``, or -1."""
-    size = 64
-    while begin < end:
-        part = slice(begin, min(begin + size, end))
-        found = np.flatnonzero(((np.uint32(edge) - ack[part]).view(np.int32) < 0) & acks[part])
-        if len(found):
-            return begin + int(found[0])
-        begin, size = begin + size, size * 4
-    return -1

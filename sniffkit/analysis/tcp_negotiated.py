@@ -6,7 +6,7 @@ These depend on flags, times and options alone, not on sequence numbers. Rules a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def _settle(
     scale: NDArray[np.int16],
     group: NDArray[np.int64],
     second: NDArray[np.bool_],
-    syn: NDArray[np.uint16],
+    syn: NDArray[Any],
     option: NDArray[np.int16],
 ) -> NDArray[np.int16]:
     """Read SYNs and scale options in order; bring ``scale`` (g, 2) up to date and return it after each event.
@@ -82,15 +82,15 @@ def _settle(
         other = np.where(unscaled, NO_SCALE, other)
         scale[of, side], scale[of, 1 - side] = own, other
         after[at] = scale[of]
-    for at in np.flatnonzero(rank >= _ROUNDS).tolist():
-        both, side = scale[group[at]], int(second[at])
-        if option[at] >= 0:
-            both[side] = min(int(option[at]), LARGEST_SCALE)
-        if syn[at] & SYN and both[side] == UNKNOWN_SCALE:
+    for event in np.flatnonzero(rank >= _ROUNDS).tolist():
+        both, mine = scale[group[event]], int(second[event])
+        if option[event] >= 0:
+            both[mine] = min(int(option[event]), LARGEST_SCALE)
+        if syn[event] & SYN and both[mine] == UNKNOWN_SCALE:
             both[:] = NO_SCALE
-        elif syn[at] == (SYN | ACK) and both[1 - side] == NO_SCALE:
-            both[side] = NO_SCALE
-        after[at] = both
+        elif syn[event] == (SYN | ACK) and both[1 - mine] == NO_SCALE:
+            both[mine] = NO_SCALE
+        after[event] = both
     return after
 
 
@@ -117,9 +117,7 @@ def initial_round_trips(
         sent = np.where(latest >= groups.start[groups.of], time[latest], sent)
         last = np.append(groups.start[1:], len(flags)) - 1
         carried.stream["syn_time_ns"][groups.slot] = sent[last]
-    answers = np.flatnonzero(
-        ((flags & (SYN | ACK)) == ACK) & (value == 0) & (sent != 0) & (time != sent)
-    )
+    answers = np.flatnonzero(((flags & (SYN | ACK)) == ACK) & (value == 0) & (sent != 0) & (time != sent))
     if len(answers):
         of = groups.of[answers]
         first = answers[np.flatnonzero(np.append(True, of[1:] != of[:-1]))]

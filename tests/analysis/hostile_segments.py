@@ -18,7 +18,11 @@ from sniffkit.analysis.segments import ACK, FIN, RST, SYN, Segments
 
 ANCHORS = (0, 1, 2**31, 2**32 - 1, 2**32 - 3000, 12345)
 FLAGS = (
-    [ACK] * 12 + [ACK | 8] * 3 + [SYN] * 2 + [SYN | ACK] * 2 + [FIN | ACK] * 2
+    [ACK] * 12
+    + [ACK | 8] * 3
+    + [SYN] * 2
+    + [SYN | ACK] * 2
+    + [FIN | ACK] * 2
     + [RST, RST | ACK, 0, FIN, SYN | FIN, SYN | RST, SYN | FIN | ACK, FIN | RST | ACK, 0x3F, SYN | ACK | RST]
 )
 STEPS = (0, 0, 0, 0, 0, 0, -1, -1, 1, -2, -1000, 1000, 2**31, -(2**31), 2**31 - 1, 2**30)
@@ -86,7 +90,9 @@ def hostile(count: int, seed: int, talks: int = 12, life: int = 400) -> Segments
     return segments_of(rows)
 
 
-def segments_of(rows: list[tuple[tuple[int, int], tuple[int, int], int, int, int, int, int, int, int, int]]) -> Segments:
+def segments_of(
+    rows: list[tuple[tuple[int, int], tuple[int, int], int, int, int, int, int, int, int, int]],
+) -> Segments:
     count = len(rows)
 
     def column(values: list[int], dtype: type) -> np.ndarray:
@@ -130,13 +136,28 @@ def write_pcap(segments: Segments, path: Path) -> None:
             options = b"" if shift < 0 else bytes((1, 3, 3, shift))
             length = 40 + len(options) + int(segments.length[at])
             ip = struct.pack(
-                "!BBHHHBBHII", 0x45, 0, length, int(segments.identification[at]), 0x4000, 64, 6, 0,
-                int(segments.source[at, 1]) & 0xFFFFFFFF, int(segments.destination[at, 1]) & 0xFFFFFFFF,
+                "!BBHHHBBHII",
+                0x45,
+                0,
+                length,
+                int(segments.identification[at]),
+                0x4000,
+                64,
+                6,
+                0,
+                int(segments.source[at, 1]) & 0xFFFFFFFF,
+                int(segments.destination[at, 1]) & 0xFFFFFFFF,
             )
             tcp = struct.pack(
-                "!HHIIHHHH", int(segments.source_port[at]), int(segments.destination_port[at]),
-                int(segments.sequence[at]), int(segments.acknowledgment[at]),
-                (20 + len(options)) // 4 << 12 | int(segments.flags[at]), int(segments.window[at]), 0, 0,
+                "!HHIIHHHH",
+                int(segments.source_port[at]),
+                int(segments.destination_port[at]),
+                int(segments.sequence[at]),
+                int(segments.acknowledgment[at]),
+                (20 + len(options)) // 4 << 12 | int(segments.flags[at]),
+                int(segments.window[at]),
+                0,
+                0,
             )
             packet = ip + tcp + options
             seconds, rest = divmod(int(segments.time_ns[at]), 10**9)
@@ -149,7 +170,9 @@ def tshark_fields(path: Path, fields: list[str]) -> dict[str, list[str]]:
     arguments = [part for field in fields for part in ("-e", field)]
     run = subprocess.run(
         ["tshark", "-n", "-r", str(path), "-T", "fields", "-E", "occurrence=f", *arguments],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     rows = [line.split("\t") for line in run.stdout.rstrip("\n").split("\n")]
     return {field: [row[at] for row in rows] for at, field in enumerate(fields)}

@@ -35,7 +35,8 @@ class Reference:
 def captures_with_tcp() -> tuple[str, ...]:
     with (CORPUS / "INDEX.tsv").open(encoding="utf-8") as index:
         return tuple(
-            row["path"] for row in csv.DictReader(index, delimiter="\t", quoting=csv.QUOTE_NONE)
+            row["path"]
+            for row in csv.DictReader(index, delimiter="\t", quoting=csv.QUOTE_NONE)
             if row["tcp"].isdigit() and int(row["tcp"])
         )
 
