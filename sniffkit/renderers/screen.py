@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -22,11 +22,23 @@ STYLES = {
     "fold": "bright_black italic",
     "heading": "bold",
     "dim": "bright_black",
+    "field-0": "cyan",
+    "field-1": "yellow",
+    "field-2": "green",
+    "field-3": "magenta",
+    "field-4": "bright_blue",
 }
 """Rich styles by what a text is; colour never speaks alone, every line says the same without it."""
 
+FIELD_COLOURS = 5
+"""Neighbouring fields take these in turn: ``field-0`` to ``field-4``; their marks say the same."""
+
+_NO_START = "，。；：！？、）》”’,.;:!?) "
+_NO_END = "（《“‘("
+
 _SPELLED = {
-    "→": "->", "↔": "<->", "│": "|", "┃": "|", "·": "-", "–": "-", "—": "-", "…": "...", "⋯": "...", "×": "x", "µ": "u",
+    "→": "->", "↔": "<->", "│": "|", "┃": "|", "─": "-", "·": "-", "–": "-", "—": "-", "…": "...", "⋯": "...",
+    "×": "x", "µ": "u",
 }  # fmt: skip
 ASCII = str.maketrans(_SPELLED)
 """How signs are spelled where the encoding has none."""
@@ -66,6 +78,27 @@ class Screen:
             return text
         begin, end = _escape_codes(STYLES[style])
         return f"{begin}{text}{end}"
+
+    def wrapped(self, text: str, first: str = "", later: str = "", room: int | None = None) -> list[str]:
+        """Break a text into lines of the screen's width, or of ``room`` cells where that is less.
+
+        first, later: what the first and the other lines begin with. Chinese breaks between any two characters.
+        """
+        if self.width is None:
+            return [first + text]
+        room = self.width if room is None else min(room, self.width)
+        lines, line = [], first
+        used, empty = cells(first), True
+        for word in _words(text, max(room - cells(later), 8)):
+            piece = word
+            if used + cells(word.rstrip()) > room and not empty:
+                lines.append(line.rstrip())
+                line, used = later, cells(later)
+                piece = word.lstrip()
+            line += piece
+            used += cells(piece)
+            empty = False
+        return [*lines, line.rstrip()]
 
     def show(self, text: str) -> str:
         """Return ``text`` with signs the stream has."""
@@ -109,6 +142,24 @@ def cells(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def _words(text: str, longest: int) -> Iterator[str]:
+    """Cut a text where a line may break: after spaces and between Chinese characters, never before a closing sign.
+
+    longest: cells of the longest piece; a word without a place to break is cut there
+    """
+    word, size = "", 0
+    for character in text:
+        wide = ord(character) >= 0x2E80
+        may_break = bool(word) and (wide or ord(word[-1]) >= 0x2E80 or word[-1] == " ")
+        if (may_break and character not in _NO_START and word[-1] not in _NO_END) or size >= longest:
+            yield word
+            word, size = "", 0
+        word += character
+        size += 1 + wide
+    if word:
+        yield word
 
 
 def stdout() -> TextIO:
