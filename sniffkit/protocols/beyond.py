@@ -18,7 +18,7 @@ MOST_FIELDS = 400
 
 READ_BY_SCAPY: dict[str, dict[int, tuple[str, str]]] = {
     "ip.proto": {
-        2: ("scapy.contrib.igmp", "IGMP"),
+        2: ("scapy.layers.igmp", "IGMP"),
         50: ("scapy.layers.ipsec", "ESP"),
         88: ("scapy.contrib.eigrp", "EIGRP"),
         89: ("scapy.contrib.ospf", "OSPF_Hdr"),
@@ -77,7 +77,6 @@ LINKS: dict[int, tuple[str, str]] = {
     201: ("scapy.layers.bluetooth", "HCI_PHDR_Hdr"),
     227: ("scapy.layers.can", "CAN"),
     230: ("scapy.layers.dot15d4", "Dot15d4"),
-    239: ("scapy.layers.l2", "Raw"),
     249: ("scapy.layers.usb", "USBpcap"),
 }
 
@@ -99,6 +98,10 @@ NAMES = {
     "IGMP": "igmp", "HCI_Hdr": "hci_h4", "NetflowHeader": "cflow", "PrismHeader": "prism",
 }  # fmt: skip
 """Wireshark's names of layers; of others Scapy's name in small letters."""
+
+FAMILIES = (("IGMP", "igmp"), ("NTP", "ntp"), ("DHCP6", "dhcpv6"), ("SCTP", "sctp"), ("LLDPDU", "lldp"),
+            ("Dot11", "wlan"), ("OSPF", "ospf"), ("SNMP", "snmp"), ("TFTP", "tftp"), ("RIP", "rip"), ("ISAKMP", "isakmp"))  # fmt: skip
+"""Wireshark's names for whole families of Scapy's layers, by how their names begin."""
 
 
 def read_rest(
@@ -159,6 +162,8 @@ def load(module: str, name: str) -> Any:
             found = getattr(importlib.import_module(module), name, None)
         except Exception:
             found = None
+        if found is None and module == "scapy.layers.igmp":  # before Scapy 2.7 it was a contribution
+            return load("scapy.contrib.igmp", name)
     for logger in ("scapy", "scapy.runtime", "scapy.loading", "scapy.interactive"):
         logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
     return found
@@ -173,7 +178,7 @@ def read_by_scapy(
         kind = type(layer).__name__
         if kind in BACK_TO_TABLES:
             return start, BACK_TO_TABLES[kind]
-        header = layer.raw_packet_cache
+        header = header_of(layer)
         if kind in ("Raw", "Padding") or header is None or octets[start : start + len(header)] != header:
             break
         packet.layers.append(layer_of(layer, kind, header, start))
@@ -184,11 +189,25 @@ def read_by_scapy(
     return start, None
 
 
+def header_of(layer: Any) -> bytes | None:
+    """Return the octets of one of Scapy's layers without what it carries, None where that cannot be told."""
+    whole: bytes = layer.original
+    carried: bytes = layer.payload.original if layer.payload.name != "NoPayload" else b""
+    if layer.raw_packet_cache is not None:
+        return bytes(layer.raw_packet_cache)
+    if not carried:
+        return whole
+    # behind what is carried padding may stand, so its place is sought from the end
+    place = whole.rfind(carried)
+    return whole[:place] if place >= 0 else None
+
+
 def layer_of(scapy_layer: Any, kind: str, header: bytes, start: int) -> Layer:
     """Put one of Scapy's layers in the shape of ours."""
     from sniffkit.protocols.packet import FieldValue, Layer
 
-    name = NAMES.get(kind) or re.sub(r"[^a-z0-9]+", "_", kind.lower()).strip("_")
+    name = NAMES.get(kind) or next((short for start_of, short in FAMILIES if kind.startswith(start_of)), "")
+    name = name or re.sub(r"[^a-z0-9]+", "_", kind.lower()).strip("_")
     layer = Layer(name, start, len(header))
     try:
         layer.fields = measured(scapy_layer, name, header, start)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -50,43 +51,49 @@ def internet_checksum(octets: bytes) -> int:
 def sums(octets: NDArray[np.uint8], start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.uint32]:
     """Add the 16-bit words of many stretches of a buffer, each padded with a zero octet to whole words.
 
-    start, length: (m,). Result (m,) uint32, folded once more by whoever adds to it.
+    start, length: (m,), at least two octets of the buffer follow each stretch. Result (m,) uint32, folded to 16 bits.
+
+    All stretches are added in one pass over the buffer's own words, in this machine's byte order. Where a stretch
+    begins at an odd octet, or the machine puts the low octet first, the sum comes out with its two octets swapped,
+    and is swapped back at the end (RFC 1071 section 2, B).
     """
     import numpy as np
 
-    result = np.zeros(len(start), np.uint64)
     if not len(start):
-        return result.astype(np.uint32)
-    for parity in (0, 1):
-        chosen = np.flatnonzero(((start & 1) == parity) & (length > 0))
-        if not len(chosen):
-            continue
-        # both parities read the buffer as words, one of them beginning an octet later
-        words = octets[parity : parity + (len(octets) - parity) // 2 * 2].view(">u2")
-        first = (start[chosen] - parity) // 2
-        whole = length[chosen] // 2
-        totals = segment_sums(words, first, whole)
-        odd = np.flatnonzero(length[chosen] & 1)
-        if len(odd):
-            last = octets[(start[chosen] + length[chosen] - 1)[odd]].astype(np.uint64)
-            totals[odd] += last << np.uint64(8)
-        result[chosen] = totals
-    for _ in range(3):
-        result = (result & np.uint64(0xFFFF)) + (result >> np.uint64(16))
-    return result.astype(np.uint32)
+        return np.zeros(0, np.uint32)
+    little = sys.byteorder == "little"
+    odd = ((start & 1) == 1) & (length > 0)
+    begin, left = start + odd, length - odd
+    totals = segment_sums(octets[: len(octets) // 2 * 2].view(np.uint16), begin // 2, left // 2)
+    index = np.flatnonzero(odd)
+    totals[index] += octets[start[index]].astype(np.uint64) << np.uint64(8 if little else 0)
+    index = np.flatnonzero(left & 1)
+    totals[index] += octets[(begin + left - 1)[index]].astype(np.uint64) << np.uint64(0 if little else 8)
+    folded = fold(totals)
+    swapped = (folded >> np.uint32(8)) | ((folded & np.uint32(0xFF)) << np.uint32(8))
+    return np.where(odd ^ little, swapped, folded)
+
+
+def short_sums(octets: NDArray[np.uint8], start: NDArray[np.int64], length: int) -> NDArray[np.uint32]:
+    """Add the 16-bit words of many stretches of the same even ``length``, gathered one by one, (m,) uint32."""
+    import numpy as np
+
+    everywhere: NDArray[np.void] = np.ndarray(
+        shape=(len(octets) - length + 1,), dtype=f"V{length}", buffer=octets, strides=(1,)
+    )
+    words = everywhere[start].view(">u2").reshape(len(start), length // 2)
+    totals: NDArray[np.uint32] = words.sum(axis=1, dtype=np.uint32)
+    return totals
 
 
 def segment_sums(words: NDArray[Any], first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Sum ``count`` words from ``first`` on, (m,); stretches may overlap and be empty."""
+    """Sum ``count`` words from ``first`` on, (m,); stretches may overlap and be empty, one word follows the last."""
     import numpy as np
 
     low, high = int(first.min()), int((first + count).max())
     bounds = np.empty(2 * len(first), np.int64)
     bounds[0::2], bounds[1::2] = first - low, first + count - low
-    # a word of zero at the end lets a stretch end where the words do
-    padded = np.zeros(high - low + 1, np.uint64)
-    padded[:-1] = words[low:high]
-    totals: NDArray[np.uint64] = np.add.reduceat(padded, bounds)[0::2]
+    totals: NDArray[np.uint64] = np.add.reduceat(words[low : high + 1], bounds, dtype=np.uint64)[0::2]
     totals[count == 0] = 0
     return totals
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sniffkit.protocols.checksum import BAD, GOOD, UNKNOWN, fold, sums
+from sniffkit.protocols.checksum import BAD, GOOD, UNKNOWN, fold, short_sums, sums
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,10 @@ def checksum_good(columns: Columns, protocol: str) -> NDArray[np.int8]:
         if protocol == "udp":
             known &= (columns["udp.checksum"] != 0) | (extra_version(columns, protocol) == 6)
     index = np.flatnonzero(known)
-    total = fold(sums(octets, rows.offset[index], covered[index]).astype(np.uint64) + extra[index])
+    start, covered = rows.offset[index], covered[index]
+    plain = protocol == "ip" and bool((covered == 20).all())
+    words = short_sums(octets, start, 20) if plain else sums(octets, start, covered)
+    total = fold(words.astype(np.uint64) + extra[index])
     result[index] = np.where(total == 0xFFFF, GOOD, BAD)
     return result
 
@@ -93,7 +96,7 @@ def pseudo_sums(
         chosen = np.flatnonzero(parent == PROTOCOLS.index(name))
         if len(chosen):
             start = columns.rows(name).offset[place[chosen]] + first
-            total[chosen] += sums(octets, start, np.full(len(chosen), length))
+            total[chosen] += short_sums(octets, start, length)
     known &= (parent == PROTOCOLS.index("ip")) | (parent == PROTOCOLS.index("ipv6"))
     return total, known
 

@@ -111,8 +111,8 @@ class Header:
 
     @cached_property
     def place(self) -> dict[str, Place]:
-        """The place of a field by its id."""
-        return {place.field.id: place for place in self.places}
+        """The place of a field by its id, the first place of reserved bits that stand in several."""
+        return {place.field.id: place for place in reversed(self.places)}
 
     @cached_property
     def dtype(self) -> np.dtype[np.void]:
@@ -126,7 +126,7 @@ class Header:
         names: list[str] = []
         formats: list[object] = []
         offsets: list[int] = []
-        for place in self.places:
+        for place in self.place.values():
             at = place.first_octet
             for part, width in enumerate(words(place)):
                 names.append(f"{place.field.id}/{part}")

@@ -67,7 +67,7 @@ def read(reader: Reader) -> None:
         reader.problem("tcp.header-short", promised=header_octets, least=HEADER.octets, field="tcp.hdr_len")
         reader.bound(0)
         return
-    if not reader.quoted:
+    if not reader.quoted and header_octets <= available:
         verify(reader, "tcp.checksum", 6, available)
     end = reader.start + header_octets
     if header_octets > HEADER.octets:
