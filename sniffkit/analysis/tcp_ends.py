@@ -60,7 +60,6 @@ class End:
         self.sent: dict[int, tuple[int, int]] = {}  # what awaits confirmation: one past its end -> packet, time
         self.last: tuple[int, Phase, tuple[str, ...]] | None = None
 
-
     def confirm(self, acknowledgment: int) -> tuple[int, int] | None:
         """Return packet and time of the segment that an acknowledgment covers to its end; forget all it covers."""
         found = self.sent.get(acknowledgment)
