@@ -70,9 +70,9 @@ def link_ends(
                 source[at[here]] = columns["eth.src"][place].astype(np.int64)
                 destination[at[here]] = columns["eth.dst"][place].astype(np.int64)
                 continue
-            if name == "vlan":
+            if name in ("vlan", "ieee8021ad"):
                 unset = vlan[at[here]] < 0
-                vlan[at[here][unset]] = columns["vlan.id"][place[unset]]
+                vlan[at[here][unset]] = columns[f"{name}.id"][place[unset]]
             rows = columns.rows(name)
             above[here], above_index[here] = rows.parent[place], rows.parent_index[place]
         on = above > 0
