@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from sniffkit.commands import explain
+from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import say
 from sniffkit.errors import ExitCode, SniffkitError
 
@@ -41,19 +42,23 @@ def application(arguments: Sequence[str] | None = None) -> int:
     """Run sniffkit with ``arguments`` (those of the process by default) and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        mistake = wrong_command(given, (command.name or "" for command in app.registered_commands))
+        if mistake is not None:
+            raise mistake
         code = app(given, standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
     except typer.TyperException as error:
-        error.show()
+        if not given:
+            error.show()  # the help
+        else:
+            complain(wrong_option(error, given), given)
         return ExitCode.USAGE
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except SniffkitError as error:
-        from sniffkit.commands.complaint import complain
-
         complain(error, given)
         return error.exit_code
     except BrokenPipeError:

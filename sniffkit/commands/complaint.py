@@ -1,26 +1,91 @@
-"""How an error is told: one line on standard error, and one with what to try."""
+"""How an error is told: one line on standard error, the place where it is known, and one line with what to try."""
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sniffkit.commands.help import asked_language
+from sniffkit.errors import UsageError
 from sniffkit.explanations.catalogue import Catalogue
 from sniffkit.explanations.plain import escaped
-from sniffkit.renderers.screen import Screen
+from sniffkit.renderers.screen import Screen, cells
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from sniffkit.errors import SniffkitError
+
+_NAME = "sniffkit: "
+_MARGIN = " " * len(_NAME)
 
 
 def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
-    """Write what is wrong and what to try to standard error."""
+    """Write what is wrong and what to try to standard error; a caret stands under the place where that is known."""
     catalogue = Catalogue(asked_language(arguments if arguments is not None else sys.argv[1:]))
     values = {name: escaped(value) if isinstance(value, str) else value for name, value in error.values.items()}
-    message = catalogue.text(error.id, "message", **values)
-    hint = catalogue.find(error.id, "hint")
     screen = Screen.of(sys.stderr)
-    screen.write(f"sniffkit: {message}\n")
-    if hint:
-        screen.write(f"          {catalogue.text(error.id, 'hint', **values)}\n")
+    lines = [_NAME + catalogue.text(error.id, "message", **values)]
+    place, value = error.values.get("place"), error.values.get("value")
+    if isinstance(place, int) and isinstance(value, str):
+        lines += [_MARGIN + escaped(value), _MARGIN + " " * cells(escaped(value[:place])) + "^"]
+    if catalogue.find(error.id, "hint"):
+        lines.append(_MARGIN + catalogue.text(error.id, "hint", **values))
+    screen.write("\n".join(lines) + "\n")
+
+
+def wrong_command(arguments: Sequence[str], commands: Iterable[str]) -> UsageError | None:
+    """Return what is wrong with the command's name, None where it is one of ``commands`` or there is none."""
+    name = next((word for word in arguments if not word.startswith("-") or word == "-"), None)
+    known = sorted(commands)
+    if name is None or name in known:
+        return None
+    if os.path.exists(name):
+        return UsageError("usage.file-for-command", command=name)
+    if nearest := _nearest(name, known):
+        return UsageError("usage.no-such-command-near", command=name, nearest=nearest)
+    return UsageError("usage.no-such-command", command=name, commands=", ".join(known))
+
+
+def wrong_option(error: Any, arguments: Sequence[str]) -> UsageError:
+    """Put what Typer complains of into an error of ours, which is told in the reader's language.
+
+    error: a TyperException; its kinds are known by name and attributes only, since Typer keeps their classes to itself
+    """
+    command = next((f"{word} " for word in arguments if not word.startswith("-")), "")
+    help = f"sniffkit {command}--help"
+    kind, option = type(error).__name__, str(getattr(error, "option_name", ""))
+    said = str(error.format_message()).rstrip(".")
+    if kind == "NoSuchOption":
+        nearest = _nearest(option, getattr(error, "possibilities", None) or [])
+        if nearest:
+            return UsageError("usage.no-such-option-near", option=option, nearest=nearest)
+        return UsageError("usage.no-such-option", option=option, help=help)
+    if kind == "BadOptionUsage":
+        if "not take a value" in said:
+            return UsageError("usage.value-unwanted", option=option, help=help)
+        return UsageError("usage.value-missing", option=option, help=help)
+    if kind == "BadParameter" and getattr(error, "param", None) is not None:
+        return _wrong_value(error.param, str(error.message), help)
+    return UsageError("usage.other", problem=said, help=help)
+
+
+def _wrong_value(parameter: Any, said: str, help: str) -> UsageError:
+    """Return what is wrong with an option's value; ``said``: how Typer puts it, with the value in it."""
+    quoted = re.search(r"'([^']*)'", said)
+    value = quoted[1] if quoted else said.split(" ", 1)[0]
+    option = max(parameter.opts, key=len)
+    if "integer" in str(parameter.type.name):
+        least = getattr(parameter.type, "min", None)
+        if quoted or least is None:
+            return UsageError("usage.not-a-number", option=option, value=value)
+        return UsageError("usage.number-small", option=option, value=value, least=least)
+    return UsageError("usage.bad-value", option=option, value=value, wanted=str(parameter.metavar), help=help)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), 1, 0.6)), "")

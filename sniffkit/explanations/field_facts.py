@@ -45,6 +45,9 @@ def field_facts(facts: BatchFacts, row: int) -> FieldFacts:
     if not int(segments.flags[at]) & SYN:  # the window of a SYN is never scaled (RFC 7323 section 2.2)
         known["window_scale"] = scale
         known["window_scaled"] = int(marks.window_size[at]) if scale >= 0 else None
+    if tcp.answers[at] and tcp.elapsed_ns[at] >= 0:
+        known["acked_packet"] = int(tcp.answers[at])
+        known["acked_rtt_ns"] = int(tcp.elapsed_ns[at])
     if tcp.advance[at] >= 0:
         known["ack_advance"] = int(tcp.advance[at])
     return known

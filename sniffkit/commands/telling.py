@@ -1,0 +1,218 @@
+"""One run of ``explain``: from the batches of a source to lessons, fields, a listing or JSON on the screen."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sniffkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.commands.selection import Selection
+    from sniffkit.explanations.language import Language
+    from sniffkit.explanations.lesson import PacketLesson
+    from sniffkit.explanations.listing import Lines
+    from sniffkit.sources import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the reader asked for.
+
+    packets: field by field; fields: every packet field by field
+    octets:  "x" the octets under each packet, "X" with their characters, "" none
+    verbose: 1 nothing folded and everything in full, 2 header boxes as well
+    """
+
+    language: Language
+    color: str = "auto"
+    json: bool = False
+    quiet: bool = False
+    verbose: int = 0
+    conversation: int | None = None
+    count: int | None = None
+    packets: Selection | None = None
+    fields: bool = False
+    octets: str = ""
+
+    @property
+    def field_by_field(self) -> bool:
+        """True when packets are shown with all their fields."""
+        return (self.fields or self.packets is not None) and not self.json and not self.quiet
+
+
+class Telling:
+    """Tells a capture from the first packet to the last, or to the last one asked for."""
+
+    def __init__(self, source: Source, wishes: Wishes) -> None:
+        from sniffkit.analysis.capture import CaptureAnalysis
+        from sniffkit.explanations.catalogue import Catalogue
+        from sniffkit.explanations.listing import Listing
+        from sniffkit.explanations.record import Records
+        from sniffkit.explanations.story import Story
+        from sniffkit.renderers.screen import Screen, stdout
+        from sniffkit.renderers.terminal import Terminal
+
+        self.source, self.wishes = source, wishes
+        self._left = wishes.count
+        self._ended_early = False
+        self.catalogue = Catalogue(wishes.language)
+        self.analysis = CaptureAnalysis()
+        self.listing = Listing()
+        unfolded = wishes.verbose > 0 or wishes.field_by_field or bool(wishes.octets)
+        self.story = Story(self.catalogue, unfolded=unfolded)
+        self.records = Records(self.catalogue, self.story, brief=wishes.quiet)
+        self.screen = Screen.of(stdout(), wishes.color)
+        self.terminal = Terminal(self.screen)
+        self.protocols: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Read to the end, or until enough packets were told."""
+        show = self._shower()
+        last = self.wishes.packets.last if self.wishes.packets is not None else None
+        for batch in self.source:
+            facts = self.analysis.feed(batch)
+            lines = self.listing.lines(facts)
+            wanted = self._wanted(facts)
+            self.protocols.update(lines.protocol)
+            show.batch(facts, lines, wanted)
+            if self._left == 0 or (last is not None and batch.first + len(batch) > last):
+                self._ended_early = True
+                break
+        if not self.wishes.json and not self.wishes.quiet:
+            self.terminal.tell(self.story.end_of_run())
+            if self.wishes.packets is None:
+                from sniffkit.explanations.summary import summarise
+
+                self.terminal.summary(summarise(self.analysis, self.protocols, self.catalogue))
+
+    def check_selection(self) -> None:
+        """Complain of a packet asked for that the capture does not have. Raises UsageError."""
+        if self.wishes.packets is None or self._ended_early:
+            return
+        number = self.wishes.packets.missing(self.analysis.packets)
+        if number is not None:
+            raise UsageError("usage.packet-missing", number=number, packets=self.analysis.packets)
+
+    def _shower(self) -> _Records | _Listing | _Story | _Fields:
+        if self.wishes.json:
+            return _Records(self)
+        if self.wishes.quiet:
+            return _Listing(self)
+        return _Fields(self) if self.wishes.field_by_field else _Story(self)
+
+    def _wanted(self, facts: BatchFacts) -> NDArray[np.bool_] | None:
+        """Return which packets are told: of the conversation and numbers asked for, as many as asked for."""
+        import numpy as np
+
+        batch = facts.columns.batch
+        wanted: NDArray[np.bool_] | None = None
+        if self.wishes.conversation is not None:
+            stream = np.full(len(facts.tcp_at), -1)
+            has = facts.tcp_at >= 0
+            stream[has] = facts.numbers.stream[facts.tcp_at[has]]
+            wanted = stream == self.wishes.conversation
+        if self.wishes.packets is not None:
+            chosen = self.wishes.packets.rows(batch.first, len(batch))
+            wanted = chosen if wanted is None else wanted & chosen
+        if self._left is not None:
+            wanted = np.ones(len(batch), np.bool_) if wanted is None else wanted
+            rows = np.flatnonzero(wanted)
+            wanted[rows[self._left :]] = False
+            self._left -= min(self._left, len(rows))
+        return wanted
+
+
+def _rows(lines: Lines, wanted: NDArray[np.bool_] | None) -> Iterable[int]:
+    return range(len(lines.time)) if wanted is None else wanted.nonzero()[0].tolist()
+
+
+class _Records:
+    """JSON, one object a packet."""
+
+    def __init__(self, telling: Telling) -> None:
+        self._telling = telling
+
+    def batch(self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None) -> None:
+        from sniffkit.renderers.json import write_lines
+
+        records = self._telling.records
+        write_lines(sys.stdout.buffer, (records.record(facts, lines, row) for row in _rows(lines, wanted)))
+
+
+class _Listing:
+    """One line a packet."""
+
+    def __init__(self, telling: Telling) -> None:
+        from sniffkit.renderers.hex_dump import HexDump
+
+        self._terminal = telling.terminal
+        octets = telling.wishes.octets
+        self._dump = HexDump(telling.screen, ascii=octets == "X") if octets else None
+
+    def batch(self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None) -> None:
+        if self._dump is None:
+            self._terminal.listing(lines, None if wanted is None else _rows(lines, wanted))
+            return
+        for row in _rows(lines, wanted):
+            self._terminal.listing(lines, [row])
+            self._dump.plain(facts.columns.batch.packet(row))
+
+
+class _Story:
+    """Lessons, packet by packet."""
+
+    def __init__(self, telling: Telling) -> None:
+        from sniffkit.renderers.hex_dump import HexDump
+
+        self._story, self._terminal = telling.story, telling.terminal
+        octets = telling.wishes.octets
+        self._dump = HexDump(telling.screen, ascii=octets == "X") if octets else None
+
+    def batch(self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None) -> None:
+        told = self._story.tell(facts, lines, wanted)
+        if self._dump is None:
+            self._terminal.tell(told)
+            return
+        for lesson in told:  # nothing is folded: each is one packet of this batch
+            self._terminal.tell([lesson])
+            self._dump.plain(facts.columns.batch.packet(_row(lesson, lines)))  # type: ignore[arg-type]
+
+
+class _Fields:
+    """Packets field by field, with their octets, and with header boxes where they are asked for."""
+
+    def __init__(self, telling: Telling) -> None:
+        from sniffkit.explanations.packet_view import PacketViews
+        from sniffkit.renderers.fields import FieldList
+        from sniffkit.renderers.header_box import HeaderBox
+        from sniffkit.renderers.hex_dump import HexDump
+
+        wishes, screen = telling.wishes, telling.screen
+        self._story, self._terminal, self._screen = telling.story, telling.terminal, screen
+        once = wishes.packets is None
+        self._views = PacketViews(telling.catalogue, full=wishes.verbose > 0, once=once)
+        boxes = [HeaderBox(screen)] if wishes.verbose > 1 else []
+        self._drawers = (*boxes, FieldList(screen), HexDump(screen, whole=wishes.verbose > 1))
+        self._first = True
+
+    def batch(self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None) -> None:
+        for lesson in self._story.tell(facts, lines, wanted):
+            self._screen.write("" if self._first else "\n")
+            self._first = False
+            self._terminal.tell([lesson])
+            view = self._views.view(facts, _row(lesson, lines), lesson)  # type: ignore[arg-type]
+            for drawer in self._drawers:
+                drawer.draw(view)
+
+
+def _row(lesson: PacketLesson, lines: Lines) -> int:
+    return lesson.line.number - lines.number
