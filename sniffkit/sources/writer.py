@@ -89,6 +89,11 @@ class Writer:
         self._put(b"".join(records))
         self.written += len(batch)
 
+    def write_records(self, records: bytes, count: int) -> None:
+        """Append records that were made elsewhere (``packed_records``), whole and in this file's format."""
+        self._put(records)
+        self.written += count
+
     def flush(self) -> None:
         """Hand everything written so far to the system; the file is then a valid capture."""
         self.file.flush()

@@ -1,0 +1,180 @@
+"""The recorder: takes packets off an interface, writes them down, and keeps them for whoever tells them.
+
+It runs in a thread of its own, so that a slow terminal or a long explanation delays neither the interface nor the file.
+What is not told yet waits in memory, up to a limit; past that the kernel's ring fills, and the kernel drops and counts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sniffkit.sources.batch import GUARD, Batch
+from sniffkit.sources.recording import first_rows
+from sniffkit.sources.source import BATCH_OCTETS, BATCH_PACKETS
+
+if TYPE_CHECKING:
+    from sniffkit.sources.live import LiveSource
+    from sniffkit.sources.recording import Recording
+
+BACKLOG_OCTETS = 256 * 1024 * 1024
+"""How much may wait to be told: over a million short packets."""
+
+LOOK_UP = 0.1
+"""Seconds after which the recorder looks whether it has been told to stop, even if no packet comes."""
+
+AFTERWARDS = 0.12
+"""Seconds it goes on after being told to stop: packets captured before that are still in the kernel's open block."""
+
+
+class Recorder:
+    """Records until told to stop, until enough packets or seconds, or until the interface is gone.
+
+    count, seconds: 0 for no limit
+    packets, octets: what was recorded so far (octets on the wire)
+    waiting: packets not yet taken
+    """
+
+    def __init__(
+        self, source: LiveSource, recording: Recording | None = None, *, count: int = 0, seconds: float = 0.0
+    ) -> None:
+        self.source = source
+        self.packets = self.octets = self.waiting = 0
+        self.failure: BaseException | None = None
+        self._recording = recording
+        self._count = count
+        self._seconds = seconds
+        self._stop_ns = 0
+        self._queue: deque[Batch] = deque()
+        self._queued_octets = 0
+        self._changed = threading.Condition()
+        self._writing = threading.Lock()
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Record what came until now, and end. May be called from a signal handler."""
+        if not self._stop_ns:
+            self._stop_ns = time.time_ns()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether no more packets will be recorded than came until now."""
+        return bool(self._stop_ns) or self._ended
+
+    @property
+    def finished(self) -> bool:
+        """Whether everything was recorded and taken."""
+        return self._ended and not self._queue
+
+    @property
+    def oldest_ns(self) -> int:
+        """The time of the first packet that waits, 0 where none does."""
+        try:
+            return int(self._queue[0].time_ns[0])
+        except IndexError:
+            return 0
+
+    def take(self, seconds: float) -> Batch | None:
+        """Return what waits, as one batch; None where nothing came for so long, or nothing will come any more."""
+        with self._changed:
+            if not self._queue and not self._ended:
+                self._changed.wait(seconds)
+            taken: list[Batch] = []
+            octets = packets = 0
+            while self._queue and (not taken or octets + self._queue[0].octets.nbytes <= BATCH_OCTETS):
+                if taken and packets + len(self._queue[0]) > BATCH_PACKETS:
+                    break
+                taken.append(self._queue.popleft())
+                octets += taken[-1].octets.nbytes
+                packets += len(taken[-1])
+            self.waiting -= packets
+            self._queued_octets -= octets
+            self._changed.notify_all()
+        return joined(taken) if taken else None
+
+    def wait_until_written(self, seconds: float) -> None:
+        """Wait until no packet is just being written, so that a process may end at once and leave a whole file."""
+        self._writing.acquire(timeout=seconds)
+
+    def _run(self) -> None:
+        try:
+            self._record()
+        except BaseException as error:  # told by the thread that takes
+            self.failure = error
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _record(self) -> None:
+        begin = time.monotonic()
+        end = float("inf")
+        while True:
+            if self._seconds and time.monotonic() - begin >= self._seconds:
+                self.stop()
+            if self._stop_ns and end == float("inf"):
+                end = time.monotonic() + AFTERWARDS
+            left = min(LOOK_UP, end - time.monotonic())
+            if self._seconds:
+                left = min(left, max(self._seconds - (time.monotonic() - begin), 0.001))
+            if left <= 0:
+                return
+            batch = self.source.read(left)
+            if batch is None:
+                if self.source.gone:
+                    return
+                continue
+            whole = len(batch)
+            if self._stop_ns and self.source.through == "ring":
+                late = np.flatnonzero(batch.time_ns > self._stop_ns)
+                batch = first_rows(batch, int(late[0])) if len(late) else batch
+            if self._count:
+                batch = first_rows(batch, self._count - self.packets)
+            self._put(batch)
+            if len(batch) < whole or (self._count and self.packets >= self._count):
+                return
+            if self._recording is not None and self._recording.full:
+                return
+
+    def _put(self, batch: Batch) -> None:
+        if not len(batch):
+            return
+        if self._recording is not None:
+            with self._writing:
+                self._recording.write(batch)
+        self.packets += len(batch)
+        self.octets += int(batch.length.sum())
+        with self._changed:
+            while self._queued_octets > BACKLOG_OCTETS and not self._stop_ns:
+                self._changed.wait(LOOK_UP)
+            self._queue.append(batch)
+            self._queued_octets += batch.octets.nbytes
+            self.waiting += len(batch)
+            self._changed.notify_all()
+
+
+def joined(batches: list[Batch]) -> Batch:
+    """Return some batches of one source as one: analysing a long batch costs less a packet."""
+    if len(batches) == 1:
+        return batches[0]
+    lengths = [len(batch.octets) - GUARD for batch in batches[:-1]]
+    moved = np.cumsum([0, *lengths])
+    octets = [batch.octets[: len(batch.octets) - GUARD] for batch in batches[:-1]]
+    return Batch(
+        np.concatenate([*octets, batches[-1].octets]),
+        np.concatenate([batch.offset + by for batch, by in zip(batches, moved.tolist(), strict=True)]),
+        np.concatenate([batch.captured for batch in batches]),
+        np.concatenate([batch.length for batch in batches]),
+        np.concatenate([batch.time_ns for batch in batches]),
+        np.concatenate([batch.link_type for batch in batches]),
+        np.concatenate([batch.interface for batch in batches]),
+        batches[0].first,
+    )
