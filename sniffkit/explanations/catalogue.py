@@ -130,6 +130,8 @@ class Catalogue:
                 return self.find(f"words.{value}", "text") or value
             return value
         nanoseconds = values[f"{name}_ns"]
+        if nanoseconds is None:  # a packet without a time stamp
+            return self.find("words.unknown-time", "text")
         return duration(nanoseconds, self.language) if isinstance(nanoseconds, int) else nanoseconds
 
 
