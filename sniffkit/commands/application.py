@@ -45,14 +45,11 @@ def application(arguments: Sequence[str] | None = None) -> int:
         mistake = wrong_command(given, (command.name or "" for command in app.registered_commands))
         if mistake is not None:
             raise mistake
-        code = app(given, standalone_mode=False)
+        code = app(given or ["--help"], standalone_mode=False)
         sys.stdout.flush()
         return int(code or 0)
     except typer.TyperException as error:
-        if not given:
-            error.show()  # the help
-        else:
-            complain(wrong_option(error, given), given)
+        complain(wrong_option(error, given), given)
         return ExitCode.USAGE
     except typer.Exit as stop:
         return stop.exit_code

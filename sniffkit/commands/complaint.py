@@ -77,7 +77,7 @@ def _wrong_value(parameter: Any, said: str, help: str) -> UsageError:
     quoted = re.search(r"'([^']*)'", said)
     value = quoted[1] if quoted else said.split(" ", 1)[0]
     option = max(parameter.opts, key=len)
-    if "integer" in str(parameter.type.name):
+    if str(parameter.type.name).startswith("int"):
         least = getattr(parameter.type, "min", None)
         if quoted or least is None:
             return UsageError("usage.not-a-number", option=option, value=value)

@@ -200,8 +200,9 @@ class _Fields:
         self._story, self._terminal, self._screen = telling.story, telling.terminal, screen
         once = wishes.packets is None
         self._views = PacketViews(telling.catalogue, full=wishes.verbose > 0, once=once)
-        boxes = [HeaderBox(screen)] if wishes.verbose > 1 else []
-        self._drawers = (*boxes, FieldList(screen), HexDump(screen, whole=wishes.verbose > 1))
+        self._boxes = HeaderBox(screen) if wishes.verbose > 1 else None
+        self._fields = FieldList(screen)
+        self._dump = HexDump(screen, whole=wishes.verbose > 1)
         self._first = True
 
     def batch(self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None) -> None:
@@ -210,8 +211,10 @@ class _Fields:
             self._first = False
             self._terminal.tell([lesson])
             view = self._views.view(facts, _row(lesson, lines), lesson)  # type: ignore[arg-type]
-            for drawer in self._drawers:
-                drawer.draw(view)
+            if self._boxes is not None:
+                self._boxes.draw(view)
+            self._fields.draw(view)
+            self._dump.draw(view)
 
 
 def _row(lesson: PacketLesson, lines: Lines) -> int:
