@@ -49,6 +49,20 @@ class TcpFacts:
     told: dict[int, list[Fact]]
 
 
+_NO_ROWS = np.zeros(0, np.int64)
+NOTHING_FOLLOWED = TcpFacts(
+    _NO_ROWS.astype(np.bool_),
+    _NO_ROWS.astype(np.uint8),
+    _NO_ROWS.astype(np.uint16),
+    _NO_ROWS,
+    _NO_ROWS,
+    _NO_ROWS,
+    {},
+    {},
+)
+"""The facts of a batch whose conversations nobody follows."""
+
+
 class TcpConversations:
     """Feeds every conversation its segments.
 

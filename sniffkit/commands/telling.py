@@ -65,7 +65,8 @@ class Telling:
         self._left = wishes.count
         self._ended_early = False
         self.catalogue = Catalogue(wishes.language)
-        self.analysis = CaptureAnalysis()
+        listed = wishes.quiet and not wishes.json
+        self.analysis = CaptureAnalysis(states=not listed, facts=not wishes.quiet)
         self.listing = Listing()
         unfolded = wishes.verbose > 0 or wishes.field_by_field or bool(wishes.octets)
         self.story = Story(self.catalogue, unfolded=unfolded)
@@ -79,6 +80,8 @@ class Telling:
         show = self._shower()
         last = self.wishes.packets.last if self.wishes.packets is not None else None
         for batch in self.source:
+            if self._left is not None and self.wishes.conversation is None and self.wishes.packets is None:
+                batch = batch.head(self._left)  # noqa: PLW2901 - what comes after the last packet told is not read
             facts = self.analysis.feed(batch)
             lines = self.listing.lines(facts)
             wanted = self._wanted(facts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -55,6 +55,11 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.offset)
+
+    def head(self, count: int) -> Batch:
+        """Return a batch of the first ``count`` packets; the octets are shared."""
+        arrays = ("offset", "captured", "length", "time_ns", "link_type", "interface")
+        return replace(self, **{name: getattr(self, name)[:count] for name in arrays})
 
     def packet(self, row: int) -> bytes:
         """Return the captured octets of the packet at ``row``."""
