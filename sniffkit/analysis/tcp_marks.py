@@ -47,7 +47,7 @@ class Marks:
     duplicate_ack_frame: int64 (m,) the frame it repeats, 0 = none seen
     window_size:         int64 (m,) tcp.window_size: octets, scaled where the scale is known
     window_scale:        int16 (m,) shift of the sender's window, -1 unknown, -2 not used
-    initial_rtt_ns:      int64 (m,) from the SYN to the ack of its answer, as known before this segment; 0 = not yet
+    initial_rtt_ns:      int64 (m,) from the SYN to the ack of its answer, as known with this segment; 0 = not yet
     """
 
     mask: NDArray[np.uint16]
@@ -58,6 +58,7 @@ class Marks:
     initial_rtt_ns: NDArray[np.int64]
     _groups: Groups
     _columns: LaneColumns | None
+    _placed: Groups
     _doubtful: dict[int, int]
     _bits: NDArray[np.uint8]
     _carried: NDArray[np.uint8]
@@ -71,6 +72,10 @@ class Marks:
     def by_stream(self) -> Groups:
         """Return the segments sorted by stream."""
         return self._groups
+
+    def lanes(self) -> tuple[LaneColumns | None, Groups]:
+        """Return the columns in lane order and the streams they were laid out by (segments of known length only)."""
+        return self._columns, self._placed
 
     def told_singly(self) -> NDArray[np.bool_]:
         """Return which segments columns could not tell, and all later ones of their streams: bool (m,)."""
@@ -102,6 +107,23 @@ class Marks:
         groups = self._groups
         value[groups.order] = completeness_before(groups, self._bits, self._carried, self._reused[groups.order])
         return value
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One batch while it is told: what the rules need of each segment, in capture order.
+
+    looked_at: bool (m,) not a second capture; other_scale: int16 (m,) the other side's window scale before the segment;
+    initial_rtt_ns: int64 (m,) as known before it; repeats_syn: bool (m,) a SYN with the number it began with
+    """
+
+    segments: Segments
+    numbers: StreamNumbers
+    groups: Groups
+    looked_at: NDArray[np.bool_]
+    other_scale: NDArray[np.int16]
+    initial_rtt_ns: NDArray[np.int64]
+    repeats_syn: NDArray[np.bool_]
 
 
 class TcpMarks:
@@ -140,7 +162,7 @@ class TcpMarks:
         groups.slot = state.slots(groups.stream)
         flags = segments.flags[groups.order]
         scales = window_scales(segments, groups, flags, state)
-        rtt = initial_round_trips(segments, groups, flags, state)
+        rtt, rtt_after = initial_round_trips(segments, groups, flags, state)
         bits = completeness_bits(segments, groups, flags, numbers.opened[groups.order], numbers.reused[groups.order])
         completeness = state.stream["completeness"][groups.slot]
         if len(flags):
@@ -150,8 +172,9 @@ class TcpMarks:
 
         count = len(segments)
         own_scale, other_scale = np.empty(count, np.int16), np.empty(count, np.int16)
-        initial = np.empty(count, np.int64)
-        own_scale[groups.order], other_scale[groups.order], initial[groups.order] = scales.own, scales.other, rtt
+        initial, initial_after = np.empty(count, np.int64), np.empty(count, np.int64)
+        own_scale[groups.order], other_scale[groups.order] = scales.own, scales.other
+        initial[groups.order], initial_after[groups.order] = rtt, rtt_after
         scaled = (own_scale > 0) & ((segments.flags & SYN) == 0)
         window = segments.window.astype(np.int64) << np.where(scaled, own_scale, 0)
         marks = Marks(
@@ -160,52 +183,45 @@ class TcpMarks:
             np.zeros(count, np.int64),
             window,
             own_scale,
-            initial,
+            initial_after,
             groups,
             None,
+            groups,
             {},
             bits,
             completeness,
             numbers.reused & numbers.opened,
         )
-        self._compare(segments, numbers, groups, marks, other_scale, None if self.as_tshark else twice)
+        looked_at = np.ones(count, np.bool_) if twice is None or self.as_tshark else twice == 0
+        repeats = ((segments.flags & (SYN | ACK)) == SYN) & numbers.base_known & ~numbers.reused
+        repeats &= segments.sequence == numbers.base
+        self._compare(_Batch(segments, numbers, groups, looked_at, other_scale, initial, repeats), marks)
         if state.open > self.most_open:
             too_many = state.open - self.most_open + self.most_open // 8
             self.let_go += too_many
             state.forget(state.idle_longest(too_many))
         return marks
 
-    def _compare(
-        self,
-        segments: Segments,
-        numbers: StreamNumbers,
-        groups: Groups,
-        marks: Marks,
-        other_scale: NDArray[np.int16],
-        twice: NDArray[np.int64] | None,
-    ) -> None:
+    def _compare(self, batch: _Batch, marks: Marks) -> None:
         """Find the marks that depend on sequence numbers."""
-        looked_at = np.ones(len(segments), np.bool_) if twice is None else twice == 0
-        known = looked_at & (segments.length >= 0)
-        if known.all():
-            placed = groups
-        else:
+        segments, numbers = batch.segments, batch.numbers
+        known = batch.looked_at & (segments.length >= 0)
+        placed = batch.groups
+        if not known.all():
             placed = Groups.by_stream(numbers, np.flatnonzero(known))
             placed.slot = self._state.slots(placed.stream)
         lanes = Lanes.lay_out(placed)
         carried = {name: values[placed.slot] for name, values in self._state.lane.items()}
-        repeats = ((segments.flags & (SYN | ACK)) == SYN) & numbers.base_known & ~numbers.reused
-        repeats &= segments.sequence == numbers.base
         columns = LaneColumns(
             segments,
             lanes,
             carried,
-            other_scale[lanes.segment],
-            marks.initial_rtt_ns[lanes.segment],
-            repeats[lanes.segment],
+            batch.other_scale[lanes.segment],
+            batch.initial_rtt_ns[lanes.segment],
+            batch.repeats_syn[lanes.segment],
         )
         columns.evaluate()
-        marks._columns = columns
+        marks._columns, marks._placed = columns, placed
         rows = ~lanes.is_head
         at = lanes.segment[rows]
         marks.mask[at] = columns.mask[rows]
@@ -220,67 +236,45 @@ class TcpMarks:
             marks.duplicate_ack_number[lanes.segment[duplicates]] = columns.duplicate_number[duplicates]
             marks.duplicate_ack_frame[lanes.segment[duplicates]] = frame
 
-        doubtful = marks._doubtful = self._doubtful(segments, looked_at & ~known, groups, placed, columns)
+        marks._doubtful = self._doubtful(batch, columns, batch.looked_at & ~known)
         lane_count = len(lanes.head)
         if lane_count:
             ends = np.append(lanes.head[1:], len(lanes.segment)) - 1
             after = columns.state_at(np.arange(lane_count), ends, np.full(lane_count, UNENDING))
             for name in _SIDE:
                 self._state.lane[name][placed.slot] = after[name].reshape(-1, 2)
-        for group, begin in doubtful.items():
-            self._packet_by_packet(
-                segments, numbers, groups, group, begin, looked_at, placed, columns, other_scale, repeats, marks
-            )
+        for group, begin in marks._doubtful.items():
+            self._packet_by_packet(batch, marks, group, begin)
         self._settle(segments, lanes, placed, carried, marks)
         unmarked = ~(segments.header_ok & segments.options_ok & (segments.length >= 0))
         marks.mask[unmarked] = 0
         marks.mask[numbers.reused & segments.header_ok & segments.options_ok] |= np.uint16(Mark.REUSED_PORTS)
-        if twice is not None:
-            marks.mask[~looked_at] = np.uint16(Mark.CAPTURED_TWICE)
+        marks.mask[~batch.looked_at] = np.uint16(Mark.CAPTURED_TWICE)
 
-    def _doubtful(
-        self,
-        segments: Segments,
-        unknown: NDArray[np.bool_],
-        groups: Groups,
-        placed: Groups,
-        columns: LaneColumns,
-    ) -> dict[int, int]:
+    def _doubtful(self, batch: _Batch, columns: LaneColumns, unknown: NDArray[np.bool_]) -> dict[int, int]:
         """Return the groups that need the plain rules, each with the first segment from which on."""
         found = [columns.lanes.segment[places] for places in columns.trigger]
         found.append(np.flatnonzero(unknown))
         segment = np.unique(np.concatenate(found))
         if not len(segment):
             return {}
-        group_of = np.empty(len(segments), np.int64)
-        group_of[groups.order] = groups.of
+        group_of = np.empty(len(unknown), np.int64)
+        group_of[batch.groups.order] = batch.groups.of
         group, first = np.unique(group_of[segment], return_index=True)
         return dict(zip(group.tolist(), segment[first].tolist(), strict=True))
 
-    def _packet_by_packet(
-        self,
-        segments: Segments,
-        numbers: StreamNumbers,
-        groups: Groups,
-        group: int,
-        begin: int,
-        looked_at: NDArray[np.bool_],
-        placed: Groups,
-        columns: LaneColumns,
-        other_scale: NDArray[np.int16],
-        repeats: NDArray[np.bool_],
-        marks: Marks,
-    ) -> None:
+    def _packet_by_packet(self, batch: _Batch, marks: Marks, group: int, begin: int) -> None:
         """Tell one stream of the batch by the plain rules, from the segment ``begin`` on."""
+        segments, groups = batch.segments, batch.groups
         end = groups.start[group + 1] if group + 1 < len(groups.start) else len(groups.order)
         mine = groups.order[groups.start[group] : end]
-        mine = mine[(mine >= begin) & looked_at[mine]]
+        mine = mine[(mine >= begin) & batch.looked_at[mine]]
         slot = int(groups.slot[group])
-        sides = self._sides_before(begin, int(groups.stream[group]), slot, placed, columns)
+        sides = self._sides_before(marks, begin, int(groups.stream[group]), slot)
         self.packet_by_packet += len(mine)
         rows = zip(
             mine.tolist(),
-            numbers.direction[mine].tolist(),
+            batch.numbers.direction[mine].tolist(),
             segments.number[mine].tolist(),
             segments.time_ns[mine].tolist(),
             segments.sequence[mine].tolist(),
@@ -288,9 +282,9 @@ class TcpMarks:
             segments.flags[mine].tolist(),
             segments.window[mine].tolist(),
             segments.length[mine].tolist(),
-            repeats[mine].tolist(),
-            other_scale[mine].tolist(),
-            marks.initial_rtt_ns[mine].tolist(),
+            batch.repeats_syn[mine].tolist(),
+            batch.other_scale[mine].tolist(),
+            batch.initial_rtt_ns[mine].tolist(),
             strict=True,
         )
         for at, *values in rows:
@@ -303,15 +297,15 @@ class TcpMarks:
             for name in _SIDE:
                 self._state.lane[name][slot, direction] = getattr(side, name)
 
-    def _sides_before(self, begin: int, stream: int, slot: int, placed: Groups, columns: LaneColumns) -> list[Side]:
-        """Return both sides of the stream in ``slot`` as they are before the segment ``begin``."""
-        lanes = columns.lanes
+    def _sides_before(self, marks: Marks, begin: int, stream: int, slot: int) -> list[Side]:
+        """Return both sides of a stream as they are before the segment ``begin``."""
+        columns, placed = marks.lanes()
         found = int(np.searchsorted(placed.stream, stream))
-        if found == len(placed.stream) or placed.stream[found] != stream:
+        if columns is None or found == len(placed.stream) or placed.stream[found] != stream:
             # Only segments of unknown length: nothing has moved the carried state.
             values: dict[str, Any] = {name: self._state.lane[name][slot] for name in _SIDE}
         else:
-            which = 2 * found + np.arange(2)
+            lanes, which = columns.lanes, 2 * found + np.arange(2)
             place = np.array(
                 [
                     head + np.searchsorted(lanes.segment[head + 1 : lanes.end(lane)], begin)

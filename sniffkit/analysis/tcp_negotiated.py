@@ -96,8 +96,8 @@ def _settle(
 
 def initial_round_trips(
     segments: Segments, groups: Groups, flags: NDArray[np.uint16], carried: CarriedState
-) -> NDArray[np.int64]:
-    """Return the initial round-trip time known before each segment, int64 (m,) in stream order, 0 = not yet.
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the initial round-trip time known before and after each segment, int64 (m,) in stream order, 0 = not yet.
 
     It is the time from the newest SYN to the first segment with ACK and without SYN.
     """
@@ -107,7 +107,7 @@ def initial_round_trips(
     syn = (flags & (SYN | ACK)) == SYN
     any_syn = syn.any()
     if not any_syn and not ((rtt == 0) & (syn_time != 0)).any():
-        return value
+        return value, value
     time = segments.time_ns[groups.order]
     time = np.where(time == NO_TIME, 0, time)
     sent = syn_time[groups.of]
@@ -126,8 +126,10 @@ def initial_round_trips(
         carried.stream["initial_rtt_ns"][groups.slot] = rtt
         begin = np.full(len(groups.start), len(flags))
         begin[of] = first
-        value = np.where(np.arange(len(flags)) > begin[groups.of], rtt[groups.of], value)
-    return value
+        begins = begin[groups.of]
+        after = np.where(np.arange(len(flags)) >= begins, rtt[groups.of], value)
+        return np.where(np.arange(len(flags)) > begins, after, value), after
+    return value, value
 
 
 def completeness_bits(
