@@ -31,7 +31,7 @@ READ_AT_ONCE = 64 * 1024
 MADE_AT_ONCE = 64 * 1024
 """Octets unpacked by one call; so many are lost at most where the compressed octets turn out to be damaged."""
 
-ZSTD_FED_AT_ONCE = 1024
+ZSTD_FED_AT_ONCE = 512
 """zstandard's objects take no limit on what they make of an input; four octets make 128 KiB at most."""
 
 
@@ -52,7 +52,7 @@ class Decompressor(Protocol):
         """Whether nothing more comes out before something more goes in."""
 
     @property
-    def unused_data(self) -> bytes:
+    def unused_data(self) -> bytes | None:
         """What stands behind the end."""
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
@@ -223,7 +223,7 @@ class UnpackedOctets:
     def _next_member(self) -> Decompressor | None:
         """Begin the next member behind one that ended, or return None at the end of the file."""
         assert self._member is not None
-        rest = self._member.unused_data
+        rest = self._member.unused_data or b""  # lz4 says None where nothing follows
         while True:
             rest = rest.lstrip(b"\0")
             more = b"" if len(rest) >= 6 else self._read()

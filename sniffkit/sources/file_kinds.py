@@ -49,6 +49,7 @@ CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 ERF_HEADER = 16
 ERF_TYPES = 48
 ERF_SINCE = 800_000_000  # 1995: the format is no older
+ERF_UNTIL = 2**31
 
 
 def not_a_capture(name: str, prefix: bytes) -> NotACapture:
@@ -98,7 +99,7 @@ def is_erf(prefix: bytes) -> bool:
     while position + ERF_HEADER <= len(prefix):
         _, seconds, kind, _, length = struct.unpack_from("<IIBB2s", prefix, position)
         (octets,) = struct.unpack(">H", length)
-        if not 0 < kind & 0x7F <= ERF_TYPES or octets < ERF_HEADER or seconds < ERF_SINCE:
+        if not 0 < kind & 0x7F <= ERF_TYPES or octets < ERF_HEADER or not ERF_SINCE <= seconds < ERF_UNTIL:
             return False
         position += octets
         records += 1

@@ -58,7 +58,7 @@ class PcapSource(FileSource):
         self.tick, self.header = MAGICS[magic]
         self.interfaces.append(Interface(network & LINK_TYPE, snap_length))
         self.interface_ids = False
-        self._window = Window(stream, prefix, max(batch_octets, FILE_HEADER))
+        self._window = Window(stream, prefix[FILE_HEADER:], max(batch_octets, FILE_HEADER), FILE_HEADER)
         # Before version 2.3 the two lengths stood the other way round; in 2.3 some writers had it so, some not.
         lengths = ["length", "captured"] if minor < SWAPPED_IN_SOME else ["captured", "length"]
         self._sort_lengths = minor == SWAPPED_IN_SOME
@@ -69,7 +69,6 @@ class PcapSource(FileSource):
     def batches(self) -> Iterator[Batch]:
         """Yield the packets; what is damaged is noted in ``damage``."""
         window = self._window
-        window.advance(FILE_HEADER)
         need = self.header
         while need:
             window.read()

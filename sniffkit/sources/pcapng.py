@@ -311,6 +311,9 @@ class PcapngSource(FileSource):
         view = self._window.buffer.data
         order = self._section.order if self._section else "<"
         (length,) = struct.unpack_from(order + "I", view, position + 4)
+        if length & 3:
+            self._note_damage(position, "pcapng.block-length", length=length)
+            return
         (behind,) = struct.unpack_from(order + "I", view, position + length - 4)
         self._note_damage(position, "pcapng.block-ends-differ", length=length, behind=behind)
 

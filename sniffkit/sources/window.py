@@ -22,14 +22,14 @@ class Window:
     ended:  whether the stream has no octets after these
     """
 
-    def __init__(self, stream: Octets, prefix: bytes, size: int) -> None:
+    def __init__(self, stream: Octets, prefix: bytes, size: int, start: int = 0) -> None:
         self._stream = stream
+        self._prefix = prefix  # what was read to recognise the format comes first
         self._size = size
-        self.start = 0
-        self.filled = len(prefix)
+        self.start = start
+        self.filled = 0
         self.ended = False
-        self.buffer = self._new_buffer(size, len(prefix))
-        self.buffer[: len(prefix)] = np.frombuffer(prefix, np.uint8)
+        self.buffer = self._new_buffer(size, 0)
 
     def _new_buffer(self, size: int, least: int) -> NDArray[np.uint8]:
         return np.empty(max(size, least) + GUARD, np.uint8)
@@ -37,6 +37,12 @@ class Window:
     def read(self) -> None:
         """Read on behind what is there, until the buffer is full, the stream ends or a pipe pauses."""
         room = len(self.buffer) - GUARD
+        if self._prefix:
+            first, self._prefix = self._prefix[: room - self.filled], self._prefix[room - self.filled :]
+            self.buffer[self.filled : self.filled + len(first)] = np.frombuffer(first, np.uint8)
+            self.filled += len(first)
+            if self._stream.total is None:
+                return  # these octets are there now; who knows when a pipe has more
         if self.filled < room and not self.ended:
             count, self.ended = fill(self._stream, self.buffer.data[self.filled : room])
             self.filled += count
