@@ -99,8 +99,10 @@ NAMES = {
 }  # fmt: skip
 """Wireshark's names of layers; of others Scapy's name in small letters."""
 
-FAMILIES = (("IGMP", "igmp"), ("NTP", "ntp"), ("DHCP6", "dhcpv6"), ("SCTP", "sctp"), ("LLDPDU", "lldp"),
-            ("Dot11", "wlan"), ("OSPF", "ospf"), ("SNMP", "snmp"), ("TFTP", "tftp"), ("RIP", "rip"), ("ISAKMP", "isakmp"))  # fmt: skip
+FAMILIES = (
+    ("IGMP", "igmp"), ("NTP", "ntp"), ("DHCP6", "dhcpv6"), ("SCTP", "sctp"), ("LLDPDU", "lldp"), ("Dot11", "wlan"),
+    ("OSPF", "ospf"), ("SNMP", "snmp"), ("TFTP", "tftp"), ("RIP", "rip"), ("ISAKMP", "isakmp"),
+)  # fmt: skip
 """Wireshark's names for whole families of Scapy's layers, by how their names begin."""
 
 

@@ -129,7 +129,10 @@ def read_record(reader: Reader, origin: int, family: str) -> bool:
     kind = reader.add("dns.resp.type", 2) or 0
     if kind == OPT:
         # a record only in form: its class and TTL are values of EDNS (RFC 6891 section 6.1.2)
-        reader.add("dns.rr.udp_payload_size", 2)
+        if family == "mdns":
+            split_class(reader, "dns.rr.udp_payload_size", "dns.resp.cache_flush")
+        else:
+            reader.add("dns.rr.udp_payload_size", 2)
         reader.add("dns.resp.ext_rcode", 1, Form.HEX)
         reader.add("dns.resp.edns0_version", 1)
         word = int.from_bytes(reader.octets[reader.at : reader.at + 2], "big")

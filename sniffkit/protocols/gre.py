@@ -44,9 +44,26 @@ ERSPAN = Header(
         Field("erspan.index", 20),
     ),
 )
-ERSPAN_3 = Header("erspan3", "draft-foschiano-erspan section 4.3 (type III)", (*ERSPAN.fields[:-2],
-    hexadecimal("erspan.timestamp", 32), Field("erspan.sgt", 16), flag("erspan.p"), Field("erspan.ft", 5),
-    Field("erspan.hw", 6), flag("erspan.d"), Field("erspan.gra", 2), flag("erspan.o")))  # fmt: skip
+ERSPAN_3 = Header(
+    "erspan3",
+    "draft-foschiano-erspan section 4.3 (type III)",
+    (
+        Field("erspan.version", 4),
+        Field("erspan.vlan", 12),
+        Field("erspan.cos", 3),
+        Field("erspan.bso", 2),
+        flag("erspan.truncated"),
+        Field("erspan.spanid", 10),
+        Field("erspan.timestamp", 32),
+        Field("erspan.sgt", 16),
+        flag("erspan.p"),
+        Field("erspan.ft", 5),
+        Field("erspan.hw", 6),
+        flag("erspan.direction"),
+        Field("erspan.gra", 2),
+        flag("erspan.o"),
+    ),
+)
 
 
 def read(reader: Reader) -> None:

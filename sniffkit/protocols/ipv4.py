@@ -103,13 +103,13 @@ def read(reader: Reader) -> None:
     verify(reader)
     offset, more = reader.value("ip.frag_offset"), reader.value("ip.flags.mf")
     payload = total - header_octets
-    if offset:
+    if offset or more:
         reader.problem("ip.fragment", offset=offset * 8, more=more)
+    # a first fragment's transport header is read only where the fragment was cut, so that it can never be put together
+    if not offset and (not more or reader.end - reader.start < total):
+        reader.carry("ip.proto", reader.value("ip.proto"), payload, quoted=reader.quoted or bool(more))
+    else:
         reader.bound(payload)
-        return
-    reader.carry("ip.proto", reader.value("ip.proto"), payload, quoted=reader.quoted or bool(more))
-    if more:
-        reader.problem("ip.fragment", offset=0, more=more)
 
 
 def verify(reader: Reader) -> None:

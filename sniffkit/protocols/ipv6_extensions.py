@@ -151,7 +151,8 @@ def read_fragment(reader: Reader) -> None:
     offset, more = reader.value("ipv6.fraghdr.offset"), reader.value("ipv6.fraghdr.more")
     if offset or more:
         reader.problem("ipv6.fragment", offset=offset * 8, more=more)
-    if not offset:
+    # as in IPv4, a first fragment shows what it carries only where it was cut and can never be put together
+    if not offset and (not more or reader.end < reader.wire_end):
         reader.carry("ip.proto", reader.value("ipv6.fraghdr.nxt"), quoted=reader.quoted or bool(more))
 
 

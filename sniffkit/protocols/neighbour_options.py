@@ -49,7 +49,7 @@ def read_option(reader: Reader, kind: int, end: int) -> None:
     left = end - reader.at
     if kind in (OptionKind.SOURCE_LINK_ADDRESS, OptionKind.TARGET_LINK_ADDRESS):
         side = "src" if kind == OptionKind.SOURCE_LINK_ADDRESS else "target"
-        reader.add(f"icmpv6.opt.{side}_linkaddr", min(left, 6), Form.OCTETS)
+        reader.add(f"icmpv6.opt.{side}_linkaddr", min(left, 6), Form.MAC)
         reader.add("icmpv6.opt.padding", end - reader.at, Form.OCTETS)
     elif kind == OptionKind.PREFIX and left == 30:
         reader.add("icmpv6.opt.prefix.length", 1)

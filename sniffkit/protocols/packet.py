@@ -253,7 +253,7 @@ def read_packet(octets: bytes, link_type: int, length: int) -> Packet:
             break
         place.start, place.following = back
     if frame_end is not None and frame_end < len(octets):
-        packet.layers.append(trailer(packet, octets, frame_end))
+        packet.layers.append(trailer(packet, octets, frame_end, length))
     return packet
 
 
@@ -306,14 +306,24 @@ def read_layers(packet: Packet, octets: bytes, place: Place, frame_end: int | No
 NETWORK = ("ip", "ipv6", "arp")
 
 
-def trailer(packet: Packet, octets: bytes, start: int) -> Layer:
-    """Make a layer of what a frame has behind the packet it carries: padding up to 60 octets, and anything else."""
+def trailer(packet: Packet, octets: bytes, start: int, length: int) -> Layer:
+    """Make a layer of what a frame has behind the packet it carries: padding up to 60 octets, and anything else.
+
+    Nothing says whether a capture kept the frame check sequence; as tshark does, four octets at the end of a frame
+    that has more than it needs are taken for it.
+    """
     layer = Layer("trailer", start, len(octets) - start, payload_offset=len(octets))
-    padding = octets[start:SMALLEST_FRAME] if packet.layers[0].protocol == "eth" else b""
+    ethernet = packet.layers[0].protocol == "eth"
+    padding = octets[start:SMALLEST_FRAME] if ethernet else b""
     if padding.strip(b"\0"):
         padding = b""
-    for id, raw in (("eth.padding", padding), ("eth.trailer", octets[start + len(padding) :])):
+    rest = octets[start + len(padding) :]
+    checked = ethernet and len(octets) == length >= SMALLEST_FRAME + 4 and len(rest) >= 4
+    check = rest[-4:] if checked else b""
+    for id, raw in (("eth.padding", padding), ("eth.trailer", rest[: len(rest) - len(check)])):
         if raw:
             layer.fields.append(FieldValue(id, raw, raw.hex(), start, 0, 8 * len(raw)))
             start += len(raw)
+    if check:
+        layer.fields.append(FieldValue("eth.fcs", int.from_bytes(check, "big"), f"0x{check.hex()}", start, 0, 32))
     return layer

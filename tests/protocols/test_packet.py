@@ -188,17 +188,21 @@ def test_a_half_present_field_has_no_value_but_its_bits() -> None:
 def test_padding_behind_a_short_packet_is_a_layer_of_its_own() -> None:
     raw = bytes(ETHER / V4 / TCP()).ljust(60, b"\0")
     packet = read_packet(raw + b"\1\2\3\4", 1, 64)
+    assert texts(packet, "eth.fcs") == ["0x01020304"]
     assert [layer.protocol for layer in packet.layers] == ["eth", "ip", "tcp", "trailer"]
-    assert [(field.id, field.bits) for field in packet.layers[-1].fields] == [("eth.padding", 48), ("eth.trailer", 32)]
+    assert [(field.id, field.bits) for field in packet.layers[-1].fields] == [("eth.padding", 48), ("eth.fcs", 32)]
     assert texts(packet, "tcp.len") == ["0"]
 
 
-def test_a_fragment_has_no_transport_layer_but_the_first_may_show_its_start() -> None:
+def test_a_fragment_has_no_transport_layer_unless_it_can_never_be_put_together() -> None:
     later = read_packet(bytes(ETHER / IP(frag=185, proto=6) / Raw(b"x" * 40)), 1, 74)
     assert [layer.protocol for layer in later.layers] == ["eth", "ip", "data"]
-    first = read_packet(bytes(ETHER / IP(flags="MF") / TCP() / Raw(b"x" * 8)), 1, 62)
-    assert first.layer("tcp") is not None
-    assert not texts(first, "tcp.len")
+    raw = bytes(ETHER / IP(flags="MF") / TCP() / Raw(b"x" * 8))
+    first = read_packet(raw, 1, len(raw))
+    assert [layer.protocol for layer in first.layers] == ["eth", "ip", "data"]
+    cut = read_packet(raw[:-1], 1, len(raw))
+    assert cut.layer("tcp") is not None
+    assert not texts(cut, "tcp.len")
 
 
 def test_endless_extension_headers_end() -> None:
