@@ -104,6 +104,10 @@ class CarriedState:
         self._free = np.concatenate((self._free, slot))
         self.open -= len(slot)
 
+    def idle_since(self, time_ns: int) -> NDArray[np.int64]:
+        """Return the open streams whose latest packet is older than a time."""
+        return self._stream_of[(self._stream_of != -1) & (self.stream["seen_ns"] < time_ns)]
+
     def idle_longest(self, count: int) -> NDArray[np.int64]:
         """Return the ``count`` open streams whose latest packet is longest ago."""
         used = np.flatnonzero(self._stream_of != -1)

@@ -48,6 +48,7 @@ class Marks:
     window_size:         int64 (m,) tcp.window_size: octets, scaled where the scale is known
     window_scale:        int16 (m,) shift of the sender's window, -1 unknown, -2 not used
     initial_rtt_ns:      int64 (m,) from the SYN to the ack of its answer, as known with this segment; 0 = not yet
+    let_go:              int64, streams whose state was let go for want of room after this batch: forget them elsewhere
     """
 
     mask: NDArray[np.uint16]
@@ -56,6 +57,7 @@ class Marks:
     window_size: NDArray[np.int64]
     window_scale: NDArray[np.int16]
     initial_rtt_ns: NDArray[np.int64]
+    let_go: NDArray[np.int64]
     _groups: Groups
     _columns: LaneColumns | None
     _placed: Groups
@@ -152,6 +154,10 @@ class TcpMarks:
         """Let go the analysis of streams that are closed or idle; one that goes on is begun anew."""
         self._state.forget(streams)
 
+    def idle_since(self, time_ns: int) -> NDArray[np.int64]:
+        """Return the open streams whose latest packet is older than a time."""
+        return self._state.idle_since(time_ns)
+
     def feed(self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64] | None = None) -> Marks:
         """Return the marks of the next batch's segments.
 
@@ -184,6 +190,7 @@ class TcpMarks:
             window,
             own_scale,
             initial_after,
+            np.zeros(0, np.int64),
             groups,
             None,
             groups,
@@ -199,7 +206,8 @@ class TcpMarks:
         if state.open > self.most_open:
             too_many = state.open - self.most_open + self.most_open // 8
             self.let_go += too_many
-            state.forget(state.idle_longest(too_many))
+            marks.let_go = state.idle_longest(too_many)
+            state.forget(marks.let_go)
         return marks
 
     def _compare(self, batch: _Batch, marks: Marks) -> None:
