@@ -105,6 +105,29 @@ class Header:
         return tuple(places)
 
     @cached_property
+    def plan(self) -> tuple[tuple[str, int, int, int, Form, int, int, int, int, int], ...]:
+        """What reading a whole header needs of each field, so that nothing is computed twice.
+
+        id, shift from the header's end, mask, scale, form, digits, octets touched, first octet, bit in it, bits
+        """
+        total = 8 * self.octets
+        return tuple(
+            (
+                place.field.id,
+                total - place.start - place.width,
+                (1 << place.width) - 1,
+                place.field.scale,
+                place.field.form,
+                place.field.digits,
+                place.octets,
+                place.start // 8,
+                place.start % 8,
+                place.field.bits,
+            )
+            for place in self.places
+        )
+
+    @cached_property
     def octets(self) -> int:
         """Length of the fixed header."""
         return sum(field.bits for field in self.fields) // 8

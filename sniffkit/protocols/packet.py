@@ -64,7 +64,10 @@ class Layer:
 
     def first(self, id: str) -> FieldValue | None:
         """Return the first field with this id."""
-        return next((value for value in self.fields if value.id == id), None)
+        for value in self.fields:
+            if value.id == id:
+                return value
+        return None
 
 
 @dataclass(slots=True)
@@ -126,40 +129,45 @@ class Reader:
         """Note something odd."""
         self.layer.problems.append(Problem(id, values))
 
-    def fixed(self, header: Header, limit: int | None = None) -> bool:
-        """Read a header table at ``at``; return whether all of it was there, note a Problem where it was not.
+    def fixed(self, header: Header) -> bool:
+        """Read a header table at ``at``; return whether all of it was there, note a Problem where it was not."""
+        base = self.at
+        if base + header.octets > self.end:
+            self.cut(header)
+            return False
+        number = int.from_bytes(self.octets[base : base + header.octets], "big")
+        add = self.layer.fields.append
+        for id, shift, mask, scale, form, digits, octets, first, bit, bits in header.plan:
+            part = ((number >> shift) & mask) * scale
+            value: int | str | bytes = part
+            if form is Form.DECIMAL:
+                text = str(part)
+            elif form is Form.FLAG:
+                text = "1" if part else "0"
+            else:
+                value, text = show(form, part, octets, digits)
+            add(FieldValue(id, value, text, base + first, bit, bits))
+        self.at = base + header.octets
+        return True
 
-        limit: octets that the layer's own lengths leave for it, where that is less than the table's.
-        """
-        base, end = self.at, self.end
-        if limit is not None:
-            end = min(end, base + limit)
+    def cut(self, header: Header) -> None:
+        """Read what is there of a header that is cut; the field where it ends has bits and no value."""
+        base, end = self.at, max(self.end, self.at)
         for place in header.places:
-            first = base + place.first_octet
-            if first >= end:
-                break
-            bits = place.width
-            beyond = base * 8 + place.start + place.width - end * 8
+            start = base * 8 + place.start
+            beyond = start + place.width - end * 8
             spec = place.field
-            if beyond > 0:
-                if spec.bits:
-                    absolute = base * 8 + place.start
-                    self.layer.fields.append(
-                        FieldValue(spec.id, None, "", absolute // 8, absolute % 8, bits - beyond)
-                    )
-                continue
-            raw = int.from_bytes(self.octets[first : first + place.octets], "big")
-            number = (raw >> place.shift) & ((1 << bits) - 1)
-            value, text = show(spec.form, number * spec.scale, place.octets, spec.digits)
-            absolute = base * 8 + place.start
-            self.layer.fields.append(
-                FieldValue(spec.id, value, text, absolute // 8, absolute % 8, spec.bits)
-            )
-        whole = base + header.octets <= end
-        self.at = min(base + header.octets, max(end, base))
-        if not whole:
-            self.problem(f"{header.protocol}.header-cut", promised=header.octets, present=max(end - base, 0))
-        return whole
+            if beyond <= 0:
+                first = base + place.first_octet
+                raw = int.from_bytes(self.octets[first : first + place.octets], "big")
+                number = (raw >> place.shift) & ((1 << place.width) - 1)
+                value, text = show(spec.form, number * spec.scale, place.octets, spec.digits)
+                self.layer.fields.append(FieldValue(spec.id, value, text, start // 8, start % 8, spec.bits))
+            elif spec.bits and start < end * 8:
+                bits = place.width - beyond
+                self.layer.fields.append(FieldValue(spec.id, None, "", start // 8, start % 8, bits))
+        self.at = end
+        self.problem(f"{header.protocol}.header-cut", promised=header.octets, present=end - base)
 
     def add(
         self, id: str, octets: int, form: Form = Form.DECIMAL, *, digits: int = 0, scale: int = 1
