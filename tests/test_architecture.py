@@ -55,6 +55,7 @@ NOT_A_COMMAND = {
     "help": "the words of --help, in the language asked for",
     "complaint": "how any command's error is told",
     "selection": "which packets are meant by 3,7-9, for every command that takes packet numbers",
+    "reading": "the options and the end that every command reading captures has",
     "telling": "one run of explain, kept apart from its options",
 }
 """Files of commands/ that other commands may import, with the reason."""

@@ -146,6 +146,36 @@ class DnsTeller:
         return [Fact("dns.response.authoritative" if role == "own" else "dns.response.resolver", "note", values)]
 
 
+def facts_of(exchange: DnsExchange) -> list[Fact]:
+    """Return what there is to say of a question at the end of a capture, its answers known."""
+    values = _values(exchange)
+    sent, answers = exchange.query_packets, exchange.response_packets
+    if not sent:
+        return [Fact("dns.mdns.announcement" if exchange.family == "mdns" else "dns.response.unasked", "note",
+                     {**values, "data": _said(exchange)})]  # fmt: skip
+    facts = []
+    if exchange.asked_for:
+        facts.append(Fact("dns.query.on-behalf", "note", {**values, "number": exchange.asked_for}))
+    if not answers or exchange.message is None:
+        facts.append(Fact("dns.unanswered", "warning", {**values, "times": len(sent)}))
+        return facts
+    values |= {"number": sent[0], "elapsed_ns": exchange.elapsed_ns}
+    if exchange.family == "mdns":
+        facts.append(Fact("dns.mdns.response", "lesson", {**values, "data": _said(exchange)}))
+    else:
+        facts.append(_result(exchange, exchange.message, dict(values)))
+    if len(sent) > 1:
+        facts.append(Fact("dns.response.after-repeats", "note", {**values, "times": len(sent)}))
+    facts += [Fact("dns.message-damaged", "warning", dict(one.values)) for one in exchange.message.problems[:1]]
+    return facts
+
+
+def _said(exchange: DnsExchange) -> str:
+    message = exchange.message
+    records = message.answers if message is not None else []
+    return _some([f"{record.name} {type_name(record.type)} {record.data}" for record in records])
+
+
 def _values(exchange: DnsExchange) -> dict[str, object]:
     return {
         "name": exchange.name,

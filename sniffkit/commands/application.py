@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from sniffkit.commands import explain
+from sniffkit.commands import arp, dns, explain
 from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import say
 from sniffkit.errors import ExitCode, SniffkitError
@@ -21,6 +21,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("explain", help=say("explain"))(explain.explain)
+app.command("dns", help=say("dns"))(dns.dns)
+app.command("arp", help=say("arp"))(arp.arp)
 
 
 def _version(value: bool) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from sniffkit.commands.help import say
-from sniffkit.errors import ExitCode, UsageError
-from sniffkit.explanations.language import LANGUAGES, Language, preferred_language
-
-if TYPE_CHECKING:
-    from sniffkit.sources import Source
+from sniffkit.commands.reading import chosen_color, chosen_files, chosen_language, finish
 
 
 def explain(
@@ -36,15 +31,10 @@ def explain(
     from sniffkit.commands.telling import Telling, Wishes
     from sniffkit.sources import open_captures
 
-    paths = [*(files or ()), *(read or ())]
-    if not paths:
-        raise UsageError("usage.no-file")
-    language = chosen_language(lang)
-    if color not in ("auto", "always", "never"):
-        raise UsageError("usage.color", value=color)
+    paths = chosen_files(files, read)
     wishes = Wishes(
-        language,
-        color,
+        chosen_language(lang),
+        chosen_color(color),
         json,
         quiet,
         verbose,
@@ -60,23 +50,3 @@ def explain(
         code = finish(source)
         told.check_selection()
         raise typer.Exit(code)
-
-
-def chosen_language(lang: str | None) -> Language:
-    """Return the language that ``--lang`` names, else that of the environment."""
-    if lang is None:
-        return preferred_language()
-    for language in LANGUAGES:
-        if lang == language:
-            return language
-    raise UsageError("usage.language", value=lang)
-
-
-def finish(source: Source) -> int:
-    """Tell what was damaged in the capture, and return the exit code."""
-    from sniffkit.commands.complaint import complain
-
-    sys.stdout.flush()
-    for damage in source.damage:
-        complain(damage)
-    return ExitCode.DAMAGED if source.damage else ExitCode.OK

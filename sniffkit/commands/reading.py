@@ -1,0 +1,58 @@
+"""What every command that reads captures does alike: which files, which language, and what was damaged."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sniffkit.commands.help import say
+from sniffkit.errors import ExitCode, UsageError
+from sniffkit.explanations.language import LANGUAGES, Language, preferred_language
+
+if TYPE_CHECKING:
+    from sniffkit.sources import Source
+
+Files = Annotated[list[str] | None, typer.Argument(metavar="FILE...", help=say("files"), show_default=False)]
+Read = Annotated[list[str] | None, typer.Option("-r", metavar="FILE", help=say("read"))]
+Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help=say("verbose-exchanges"))]
+Json = Annotated[bool, typer.Option("--json", help=say("json-exchanges"))]
+Lang = Annotated[str | None, typer.Option("--lang", metavar="en|zh", help=say("lang"))]
+Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help=say("color"))]
+NoNames = Annotated[bool, typer.Option("-n", help=say("no-names"), hidden=True)]
+
+
+def chosen_files(files: list[str] | None, read: list[str] | None) -> list[str]:
+    """Return the captures that were named, with and without ``-r``."""
+    paths = [*(files or ()), *(read or ())]
+    if not paths:
+        raise UsageError("usage.no-file")
+    return paths
+
+
+def chosen_color(color: str) -> str:
+    """Return what ``--color`` says."""
+    if color not in ("auto", "always", "never"):
+        raise UsageError("usage.color", value=color)
+    return color
+
+
+def chosen_language(lang: str | None) -> Language:
+    """Return the language that ``--lang`` names, else that of the environment."""
+    if lang is None:
+        return preferred_language()
+    for language in LANGUAGES:
+        if lang == language:
+            return language
+    raise UsageError("usage.language", value=lang)
+
+
+def finish(source: Source) -> int:
+    """Tell what was damaged in the capture, and return the exit code."""
+    from sniffkit.commands.complaint import complain
+
+    sys.stdout.flush()
+    for damage in source.damage:
+        complain(damage)
+    return ExitCode.DAMAGED if source.damage else ExitCode.OK

@@ -1,0 +1,63 @@
+"""Facts as notes, in full while they are new and in one sentence after that: a lesson is not given twenty times."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sniffkit.explanations.lesson import Note
+from sniffkit.explanations.plain import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sniffkit.analysis.facts import Fact
+    from sniffkit.explanations.catalogue import Catalogue
+
+IN_FULL = 2
+"""How many times a lesson is given in full."""
+
+_FIRST_SENTENCE = re.compile(r".+?(?:。|(?<! no)(?<!\bNo)\.(?= [A-Z]))")
+
+
+class ToldBriefly:
+    """Puts facts into words and remembers how often each was told.
+
+    unfolded: always in full
+    """
+
+    def __init__(self, catalogue: Catalogue, unfolded: bool = False) -> None:
+        self._catalogue = catalogue
+        self._unfolded = unfolded
+        self._told: Counter[str] = Counter()
+
+    def notes(self, facts: Iterable[Fact]) -> tuple[Note, ...]:
+        """Return the notes of one packet; a warning is always given in full."""
+        found = []
+        for fact in facts:
+            self._told[fact.id] += 1
+            values = {name: escaped(value) if isinstance(value, str) else value for name, value in fact.values.items()}
+            text = self._catalogue.text(fact.id, "text", **values)
+            if self._told[fact.id] > IN_FULL and fact.level != "warning" and not self._unfolded:
+                if fact.level == "note":
+                    continue
+                text = first_sentence(text)
+            found.append(Note(fact.id, fact.level, text))
+        return tuple(found)
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a text, all of it where it has only one."""
+    found = _FIRST_SENTENCE.match(text)
+    return found[0] if found else text
+
+
+def seconds(time_ns: int, first_ns: int | None) -> str:
+    """Write when a packet came, in seconds since the first one, as every listing of ours has it."""
+    from sniffkit.sources.batch import NO_TIME
+
+    if first_ns is None or time_ns == NO_TIME:
+        return "-"
+    apart = time_ns - first_ns
+    return f"{'-' if apart < 0 else ''}{abs(apart) // 10**9}.{abs(apart) % 10**9 // 1000:06d}"
