@@ -59,7 +59,9 @@ def compile_filter(text: str, link_type: int) -> Instructions:
     except ValueError as error:
         reason = str(error)
         place = find_culprit(text, link_type, reason)
-        raise UsageError("live.filter", filter=text, reason=reason, place=place) from error
+        if place < 0:
+            raise UsageError("live.filter", reason=reason) from error
+        raise UsageError("live.filter", reason=reason, value=text, place=place) from error
 
 
 def for_ring(program: Instructions, link_type: int, snap_length: int) -> Instructions:

@@ -17,7 +17,7 @@ import numpy as np
 from sniffkit.errors import NotPermitted
 from sniffkit.sources.batch import GUARD, Batch, Interface
 from sniffkit.sources.interfaces import ARPHRD_ETHERNET, ARPHRD_LOOPBACK, ARPHRD_NONE, network_interfaces
-from sniffkit.sources.privilege import id_of_refusal, ways_to_be_permitted
+from sniffkit.sources.privilege import refused
 from sniffkit.sources.ring_packets import COOKED_1, COOKED_2, COOKED_HEADERS, read_frames
 from sniffkit.sources.source import Source
 
@@ -258,7 +258,7 @@ class ScapySocket:
         try:
             self._socket = conf.L2listen(iface=interface.name, filter=filter or None, promisc=promiscuous)
         except PermissionError as error:
-            raise NotPermitted(id_of_refusal(), **ways_to_be_permitted()) from error
+            raise refused() from error
         except Exception as error:  # Scapy has no error of its own for this: it says it in words
             raise NotPermitted("live.scapy", name=interface.name, reason=str(error)) from error
         self.link_type = self._link_type(conf)

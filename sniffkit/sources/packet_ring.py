@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.errors import NotPermitted
 from sniffkit.sources.batch import GUARD
-from sniffkit.sources.privilege import id_of_refusal, ways_to_be_permitted
+from sniffkit.sources.privilege import refused
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +77,7 @@ class PacketRing:
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM if cooked else socket.SOCK_RAW, 0)
         except PermissionError as error:
-            raise NotPermitted(id_of_refusal(), **ways_to_be_permitted()) from error
+            raise refused() from error
         try:
             self.blocks = self._make_ring(blocks)
             self._memory = mmap.mmap(self._socket.fileno(), self.blocks * BLOCK_OCTETS)

@@ -14,7 +14,8 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-CAP_NET_RAW = 13
+from sniffkit.errors import NotPermitted
+
 SET_NO_NEW_PRIVILEGES, DROP_FROM_BOUNDING_SET, AMBIENT, CLEAR_AMBIENT = 38, 24, 47, 4
 CAPABILITY_VERSION = 0x20080522
 WHOLE_MACHINE = ["0", "0", "4294967295"]
@@ -100,24 +101,22 @@ def in_user_namespace() -> bool:
         return False
 
 
-def ways_to_be_permitted() -> dict[str, str]:
-    """Return the commands that mend a missing permission here: this run with sudo, once and for all, or by a pipe."""
+def refused() -> NotPermitted:
+    """Return the error of a missing right, with what mends it here: this run with sudo, once and for all, or a pipe."""
     script = shutil.which(sys.argv[0]) if sys.argv and not sys.argv[0].endswith(".py") else None
     program = [os.path.abspath(script)] if script else [sys.executable, "-m", "sniffkit"]
-    return {
-        "sudo": shlex.join(["sudo", *program, *sys.argv[1:]]),
-        "setcap": shlex.join(["sudo", "setcap", "cap_net_raw+eip", os.path.realpath(sys.executable)]),
-        "pipe": f"sudo tcpdump -i any -U -w - | {shlex.join([*program, 'explain', '-'])}",
-    }
-
-
-def id_of_refusal() -> str:
-    """Return which text says how to be permitted on this system."""
-    if sys.platform == "win32":
-        return "live.not-permitted-windows"
-    if sys.platform == "darwin":
-        return "live.not-permitted-mac"
-    return "live.not-permitted-container" if os.geteuid() == 0 else "live.not-permitted"
+    return NotPermitted(
+        "live.not-permitted-windows"
+        if sys.platform == "win32"
+        else "live.not-permitted-mac"
+        if sys.platform == "darwin"
+        else "live.not-permitted-container"
+        if os.geteuid() == 0
+        else "live.not-permitted",
+        sudo=shlex.join(["sudo", *program, *sys.argv[1:]]),
+        setcap=shlex.join(["sudo", "setcap", "cap_net_raw+eip", os.path.realpath(sys.executable)]),
+        pipe=f"sudo tcpdump -i any -U -w - | {shlex.join([*program, 'explain', '-'])}",
+    )
 
 
 def _become(person: Person) -> None:

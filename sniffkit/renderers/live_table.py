@@ -1,0 +1,78 @@
+"""The connections as a table that stays in place and is drawn anew while packets come in (``live --table``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from rich.table import Table as RichTable
+
+    from sniffkit.explanations.lesson import Table
+    from sniffkit.renderers.screen import Screen
+
+STYLES = {"open": "green", "opening": "yellow", "closing": "magenta", "time-wait": "bright_black", "closed": "dim"}
+"""Colour by stage; the stage stands in the row as a word, too."""
+
+FRAME_LINES = 4
+"""Lines that are no connection: headings, the line under them, the status, one to spare."""
+
+
+class LiveTable:
+    """Use it in ``with``; ``draw`` replaces what is on the screen."""
+
+    def __init__(self, screen: Screen) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._screen = screen
+        self._console = Console(
+            file=screen.stream, no_color=not screen.colour, width=screen.width, highlight=False, markup=False
+        )
+        self._live = Live(console=self._console, auto_refresh=False, screen=False, vertical_overflow="crop")
+
+    @property
+    def room(self) -> int:
+        """How many connections fit on the screen."""
+        return max(self._console.size.height - FRAME_LINES, 1)
+
+    def draw(self, table: Table, stages: Sequence[str], status: Sequence[str]) -> None:
+        """Draw rows of the given stages, with the status line below."""
+        from rich.console import Group
+        from rich.text import Text
+
+        below = Text(self._screen.show("  ".join(status)), style="bright_black", no_wrap=True, overflow="ellipsis")
+        self._live.update(Group(self._drawn(table, stages), below), refresh=True)
+
+    def _drawn(self, table: Table, stages: Sequence[str]) -> RichTable:
+        from rich import box
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        drawn = RichTable(
+            box=box.SIMPLE_HEAD if self._screen.signs else box.ASCII2,
+            pad_edge=False,
+            padding=(0, 1),
+            show_edge=False,
+        )
+        for place, heading in enumerate(table.headings):
+            heading = self._screen.show(heading)
+            # The ends give way first where the screen is narrow: their beginning tells them apart.
+            drawn.add_column(
+                Text(heading), justify="right" if place in table.right else "left", no_wrap=True, overflow="ellipsis"
+            )
+        for row, stage in zip(table.rows, stages, strict=True):
+            drawn.add_row(*(Text(self._screen.show(cell)) for cell in row), style=STYLES[stage])
+        return drawn
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)

@@ -1,0 +1,67 @@
+"""The line at the bottom of the terminal that is drawn again and again while a capture runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from sniffkit.renderers.screen import Screen, cells
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_GAP = "  "
+_ERASE = "\r\x1b[K"
+
+
+class StatusLine:
+    """Stands on standard error below what standard output shows; ``clear`` it before writing there.
+
+    shown: whether there is a terminal to draw it on; without one nothing is ever written
+    """
+
+    def __init__(self, color: str = "auto") -> None:
+        self._screen = Screen.of(sys.stderr, color)
+        # Behind a pipe (| less, | grep) somebody else writes on the terminal, at places we don't know.
+        piped = not sys.stdout.isatty() and _is_pipe(sys.stdout)
+        self.shown = sys.stderr.isatty() and not piped and os.environ.get("TERM") != "dumb"
+        self._drawn = False
+
+    def draw(self, parts: Sequence[str]) -> None:
+        """Draw the parts that fit, from the first on."""
+        if not self.shown:
+            return
+        room = self._width() - 1
+        text = ""
+        for part in parts:
+            longer = f"{text}{_GAP}{part}" if text else part
+            if cells(longer) > room:
+                break
+            text = longer
+        sys.stdout.flush()
+        self._screen.write(_ERASE + self._screen.paint(text, "dim"))
+        sys.stderr.flush()
+        self._drawn = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._drawn:
+            sys.stderr.write(_ERASE)
+            sys.stderr.flush()
+            self._drawn = False
+
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(sys.stderr.fileno()).columns
+        except OSError:
+            return self._screen.width or 80
+
+
+def _is_pipe(stream: object) -> bool:
+    import stat
+
+    try:
+        return stat.S_ISFIFO(os.fstat(stream.fileno()).st_mode)  # type: ignore[attr-defined]
+    except (OSError, ValueError, AttributeError):
+        return False
