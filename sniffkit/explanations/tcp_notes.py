@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sniffkit.analysis.segments import ACK, SYN
 from sniffkit.analysis.tcp_mark_names import Mark, names_of
+from sniffkit.analysis.tcp_phases import Phase
+from sniffkit.analysis.tcp_states import State
 from sniffkit.explanations.lesson import Note
 
 if TYPE_CHECKING:
@@ -105,10 +109,10 @@ class TcpNotes:
     @staticmethod
     def _why_reset(facts: BatchFacts, at: int) -> str:
         states = int(facts.tcp.states[at])
-        if int(facts.tcp.phase[at]) == 0:
+        if int(facts.tcp.phase[at]) == Phase.REFUSED:
             return "tcp.refused"
         receiver_before, receiver_after = states >> 8 & 15, states >> 12 & 15
-        if receiver_before == 3 and receiver_after == 1:
+        if receiver_before == State.SYN_RECEIVED and receiver_after == State.LISTEN:
             return "tcp.reset.old-duplicate"
         return "tcp.reset"
 
@@ -144,7 +148,7 @@ class TcpNotes:
         notes = []
         flags = int(facts.segments.flags[at])
         steps = facts.tcp.steps.get(at, ())
-        if int(facts.tcp.phase[at]) == _AFTER_CLOSE and not facts.tcp.told.get(at):
+        if int(facts.tcp.phase[at]) == Phase.AFTER_CLOSE and not facts.tcp.told.get(at):
             notes.append(self._note("tcp.after-close", "note", values))
         answered = int(facts.tcp.answers[at])
         answer = {**values, "number": answered, "elapsed_ns": int(facts.tcp.elapsed_ns[at])}
@@ -176,8 +180,24 @@ class TcpNotes:
             names.remove("retransmission")
         if any(fact.id in _AGAIN for fact in facts.tcp.told.get(at, ())):
             names = [name for name in names if "retransmission" not in name]  # said better already
+        if int(facts.tcp.phase[at]) in (Phase.TEARDOWN, Phase.AFTER_CLOSE) and "duplicate_ack" in names:
+            names.remove("duplicate_ack")  # nothing more is awaited: it confirms a FIN again
+        if "keep_alive" in names and self._window_closed(facts, at):
+            names[names.index("keep_alive")] = "window-probe"
         level: Level = "warning" if mask & _WARNINGS else "note"
         return [self._note(f"tcp.mark.{name}", level, values) for name in names]
 
 
-_AFTER_CLOSE, _FIN_WAIT_2, _CLOSE_WAIT = 5, 6, 7
+    @staticmethod
+    def _window_closed(facts: BatchFacts, at: int) -> bool:
+        """Return whether the other end's latest segment (of this batch) had closed its window.
+
+        Linux probes a closed window with a segment that looks like a keep-alive, and marks call it so.
+        """
+        numbers = facts.numbers
+        other = (numbers.stream[:at] == numbers.stream[at]) & (numbers.direction[:at] != numbers.direction[at])
+        before = np.flatnonzero(other)
+        return len(before) > 0 and int(facts.segments.window[before[-1]]) == 0
+
+
+_FIN_WAIT_2, _CLOSE_WAIT = int(State.FIN_WAIT_2), int(State.CLOSE_WAIT)
