@@ -31,8 +31,8 @@ READ_AT_ONCE = 64 * 1024
 MADE_AT_ONCE = 64 * 1024
 """Octets unpacked by one call; so many are lost at most where the compressed octets turn out to be damaged."""
 
-ZSTD_FED_AT_ONCE = 512
-"""zstandard's objects take no limit on what they make of an input; four octets make 128 KiB at most."""
+ZSTD_FED_AT_ONCE = 1024
+"""zstandard takes no limit on what it makes of an input: of these octets 32 MiB at most (4 make up to 128 KiB)."""
 
 
 def compression(prefix: bytes) -> str:
@@ -121,7 +121,7 @@ class ZstdFrame:
         import zstandard
 
         self._frame = zstandard.ZstdDecompressor(max_window_size=MOST_MEMORY).decompressobj()
-        self._waiting = b""
+        self._waiting = memoryview(b"")
         self._made = memoryview(b"")
 
     @property
@@ -137,16 +137,15 @@ class ZstdFrame:
     @property
     def unused_data(self) -> bytes:
         """What stands behind the frame."""
-        return self._frame.unused_data + self._waiting
+        return self._frame.unused_data + bytes(self._waiting)
 
     def decompress(self, data: bytes, max_length: int) -> bytes:
         """Return up to ``max_length`` octets."""
-        waiting = self._waiting + data
+        if data:
+            self._waiting = memoryview(bytes(self._waiting) + data)
         if not self._made and not self._frame.eof:
-            self._waiting = waiting[ZSTD_FED_AT_ONCE:]
-            self._made = memoryview(self._frame.decompress(waiting[:ZSTD_FED_AT_ONCE]))
-        else:
-            self._waiting = waiting
+            fed, self._waiting = self._waiting[:ZSTD_FED_AT_ONCE], self._waiting[ZSTD_FED_AT_ONCE:]
+            self._made = memoryview(self._frame.decompress(fed))
         made, self._made = self._made[:max_length], self._made[max_length:]
         return bytes(made)
 
