@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.protocols.packet import Packet
 
 _FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
 _DNS_PORTS = (53, 5353, 5355)
@@ -41,7 +42,11 @@ def mark_labels(mask: int) -> list[str]:
 
 @dataclass(slots=True)
 class Lines:
-    """The listing of a batch: lists of n texts; ``ends`` are address and port together."""
+    """The listing of a batch: lists of n texts.
+
+    source_end, destination_end: address and port together
+    odd: packets, by row, in which something contradicts itself, of those that were read one by one
+    """
 
     number: int
     time: list[str]
@@ -51,6 +56,7 @@ class Lines:
     destination_end: list[str]
     protocol: list[str]
     summary: list[str]
+    odd: dict[int, Packet]
 
 
 class Listing:
@@ -85,9 +91,12 @@ class Listing:
             protocol[at] = "ICMP" if name == "icmp" else "ICMPv6"
             summary[at] = None
             source_port[at] = destination_port[at] = -1
+        odd: dict[int, Packet] = {}
         for row, text in enumerate(summary.tolist()):
             if text is None:
-                self._one_by_one(facts, row, protocol, summary)
+                packet = self._one_by_one(facts, row, protocol, summary)
+                if any(layer.problems for layer in packet.layers):
+                    odd[row] = packet
         sources, destinations = source.tolist(), destination.tolist()
         return Lines(
             batch.first,
@@ -98,6 +107,7 @@ class Listing:
             _with_ports(destinations, destination_port.tolist()),
             protocol.tolist(),
             summary.tolist(),
+            odd,
         )
 
     def _times(self, time_ns: NDArray[np.int64]) -> list[str]:
@@ -227,13 +237,14 @@ class Listing:
             texts[at] = f"[{', '.join(mark_labels(int(mask[at])))}] {texts[at]}"
         summary[segments.row[::-1]] = np.array(texts, object)[::-1]  # the first header of a packet counts
 
-    def _one_by_one(self, facts: BatchFacts, row: int, protocol: NDArray[Any], summary: NDArray[Any]) -> None:
+    def _one_by_one(self, facts: BatchFacts, row: int, protocol: NDArray[Any], summary: NDArray[Any]) -> Packet:
         batch = facts.columns.batch
         packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
         name, text = summary_of(packet)
         if name:
             protocol[row] = name
         summary[row] = escaped(text)
+        return packet
 
 
 def _with_ports(addresses: list[str], ports: list[int]) -> list[str]:

@@ -8,6 +8,7 @@ from sniffkit.analysis.tcp_mark_names import Mark, names_of
 from sniffkit.analysis.tcp_phases import Phase
 from sniffkit.analysis.tcp_states import LABELS
 from sniffkit.explanations.plain import escaped
+from sniffkit.explanations.problems import problem_notes
 from sniffkit.protocols.packet import read_packet
 from sniffkit.sources.batch import NO_TIME
 
@@ -54,7 +55,7 @@ class Records:
             "tcp": self._tcp(facts, at) if at >= 0 and facts.segments.length[at] >= 0 else None,
         }
         if not self._brief:
-            notes = self._story.notes(facts, row)
+            notes = (*self._story.notes(facts, row), *problem_notes(packet, self._catalogue))
             record["notes"] = [{"id": note.id, "level": note.level, "text": note.text} for note in notes]
             record["layers"] = [self._layer(layer) for layer in packet.layers]
         return record

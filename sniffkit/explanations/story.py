@@ -11,6 +11,7 @@ import numpy as np
 from sniffkit.analysis.tcp_mark_names import Mark
 from sniffkit.analysis.tcp_states import LABELS
 from sniffkit.explanations.lesson import EndState, Fold, Line, Note, PacketLesson
+from sniffkit.explanations.problems import problem_notes
 from sniffkit.explanations.tcp_notes import TOLD_IN_FULL, TcpNotes
 
 if TYPE_CHECKING:
@@ -52,10 +53,11 @@ class Story:
     ) -> Iterator[PacketLesson | Fold]:
         """Yield what there is to tell of one batch; ``wanted``, bool (n,), picks the packets."""
         rows = range(len(facts.tcp_at)) if wanted is None else np.flatnonzero(wanted).tolist()
-        quiet = self._quiet(facts).tolist()
+        quiet = self._quiet(facts)
+        quiet[list(lines.odd)] = False
         tcp_at = facts.tcp_at.tolist()
         for row in rows:
-            if not quiet[row] or self._unfolded:
+            if self._unfolded or not quiet[row]:
                 yield from self.end_of_run()
             else:
                 self._run.shown += 1
@@ -115,6 +117,8 @@ class Story:
             lines.summary[row],
         )
         notes = self.notes(facts, row, brief=not self._unfolded)
+        if row in lines.odd:
+            notes += tuple(problem_notes(lines.odd[row], self._catalogue))
         if at < 0 or facts.segments.length[at] < 0:
             return PacketLesson(line, notes=notes)
         steps = facts.tcp.steps.get(at, ())

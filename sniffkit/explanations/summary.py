@@ -22,12 +22,17 @@ if TYPE_CHECKING:
 SHOWN = 12
 """How many conversations the summary lists; the others are counted."""
 
+ENOUGH_WRONG = 3
+"""Wrong checksums that make offload certain where a sender has no right ones."""
+
 
 def summarise(analysis: CaptureAnalysis, protocols: Counter[str], catalogue: Catalogue) -> Summary:
     """Return the summary of everything that was fed to ``analysis``; protocols: packets by protocol."""
     say = catalogue.text
     lasted = analysis.last_ns - analysis.first_ns if analysis.first_ns != NO_TIME else 0
     heading = say("summary.heading", packets=analysis.packets, lasted_ns=lasted)
+    if analysis.packets == 1:
+        heading = say("summary.heading-one")
     comma = say("words.comma")
     paragraphs = []
     if protocols:
@@ -135,8 +140,8 @@ def _limits(analysis: CaptureAnalysis, catalogue: Catalogue) -> list[Note]:
     found.append(("summary.limit.let-go", analysis.conversations.let_go))
     notes = [Note(id, "note", catalogue.text(id, count=count)) for id, count in found if count]
     for (high, low), count in analysis.checksums.offloading():
-        text = catalogue.text("summary.limit.offload", address=_address(high, low), count=count)
-        notes.append(Note("summary.limit.offload", "note", text))
+        id = "summary.limit.offload" if count >= ENOUGH_WRONG else "summary.limit.offload-perhaps"
+        notes.append(Note(id, "note", catalogue.text(id, address=_address(high, low), count=count)))
     return notes
 
 
