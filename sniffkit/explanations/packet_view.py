@@ -145,15 +145,16 @@ class PacketViews:
         if not self._once:
             self._told.clear()
         marks = letters()
-        known: FieldFacts | None = facts
-        quoted = False
+        known = facts
         layers: list[LayerView] = []
         for layer in packet.layers:
-            quoted = quoted or (layer.protocol in ("ip", "ipv6") and bool(layers) and layers[-1].protocol in QUOTING)
-            shown = _LayerOf(self._catalogue, packet, layer, {} if quoted or known is None else known, octets)
+            quoted = layer.protocol in ("ip", "ipv6") and bool(layers) and layers[-1].protocol in QUOTING
+            if quoted:
+                known = {}
+            shown = _LayerOf(self._catalogue, packet, layer, known, octets)
             layers.append(self._layer(shown, marks, quoted))
             if layer.protocol in ("tcp", "udp"):
-                known = None  # what is known belongs to the outermost segment
+                known = {}  # what is known belongs to the outermost segment
         missing = length - len(octets)
         say = self._catalogue.text
         told = {note.id for note in lesson.notes}

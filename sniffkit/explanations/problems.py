@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 TOLD_BY_ANALYSIS = {"ip.checksum-bad", "tcp.checksum-bad", "udp.checksum-bad"}
 """Only the sender's other packets say whether such a checksum is wrong or was left to the network card."""
 
+CUT_WITH_THE_HEADER = {
+    f"{protocol}.option-{what}" for protocol in ("ip", "ipv6", "tcp", "icmpv6") for what in ("cut", "length")
+}
+
 ORDINARY = {"ip.fragment", "ipv6.fragment", "dns.message-in-segments", "packet.next-missing"}
 """Nobody did anything wrong: such packets are only harder to read."""
 
@@ -25,8 +29,10 @@ def problem_notes(packet: Packet, catalogue: Catalogue) -> list[Note]:
 
 
 def layer_notes(layer: Layer, catalogue: Catalogue) -> list[Note]:
-    """Return a note for everything odd in one layer."""
-    return [_note(problem, catalogue) for problem in layer.problems if problem.id not in TOLD_BY_ANALYSIS]
+    """Return a note for everything odd in one layer; an option that a cut header cuts does not lie about its length."""
+    cut = any(problem.id.endswith(".header-cut") for problem in layer.problems)
+    passed_over = TOLD_BY_ANALYSIS | (CUT_WITH_THE_HEADER if cut else set())
+    return [_note(problem, catalogue) for problem in layer.problems if problem.id not in passed_over]
 
 
 def _note(problem: Problem, catalogue: Catalogue) -> Note:

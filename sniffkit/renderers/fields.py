@@ -42,9 +42,10 @@ class FieldList:
         return found
 
     def _heading(self, layer: LayerView) -> str:
-        parts = dict.fromkeys((f"── {layer.name}", layer.protocol, layer.place, layer.rfc.partition(";")[0]))
-        line = " · ".join(part for part in parts if part) + " "
-        return self.screen.paint(line + "─" * max(self._room - cells(line), 2), "heading")
+        parts = [part for part in (layer.protocol, layer.place, layer.rfc.partition(";")[0]) if part]
+        while cells(line := " · ".join([f"── {layer.name}", *parts]) + " ") > self._room - 2 and parts:
+            parts.pop()
+        return self.screen.paint(line + "─" * (self._room - cells(line)), "heading")
 
     def _field(self, field: FieldView, colours: dict[str, int], octets: int) -> list[str]:
         style = f"field-{colours[field.mark]}" if field.mark else "dim"
@@ -56,10 +57,9 @@ class FieldList:
                 (f" {' ' if field.shares_mark else field.mark or ' '}  ", style),
                 (f"{_octets(field):<{octets}}  {indent}", "dim"),
                 (bits, style),
-                (field.name, ""),
-                (f"  {field.id}", "dim"),
-                (" = ", ""),
-                (field.value, style),
+                (field.name if field.name != field.id else "", "heading"),
+                (f"  {field.id}" if field.name != field.id else field.id, "dim"),
+                (f" = {field.value}" if field.value else "", style),
                 *((f" · {more}", "") for more in (field.meaning, field.aside) if more),
             ],
             margin + _STEP,
@@ -75,7 +75,7 @@ class FieldList:
         lines, used = [""], 0
         for text, style in parts:
             if self.screen.width is not None and used + cells(text) > self._room:
-                pieces = self.screen.wrapped(text.strip(" ="), "", margin, self._room - cells(margin))
+                pieces = self.screen.wrapped(text.strip(), "", margin, self._room - cells(margin))
                 lines += [margin + self.screen.paint(piece.strip(), style or "lesson") for piece in pieces]
                 used = cells(margin) + cells(pieces[-1].strip())
                 continue
