@@ -14,24 +14,95 @@ from sniffkit.sources import open_capture
 CAPTURES = Path(__file__).parents[2] / "captures"
 SAMPLES = sorted(path for path in CAPTURES.iterdir() if path.suffix in (".pcap", ".pcapng"))
 
-TSHARK_FIELDS = """
-    eth.dst eth.src eth.type vlan.id vlan.priority vlan.etype arp.hw.type arp.proto.type arp.hw.size arp.proto.size 
-    arp.opcode arp.src.hw_mac arp.src.proto_ipv4 arp.dst.hw_mac arp.dst.proto_ipv4 ip.version ip.hdr_len 
-    ip.dsfield ip.dsfield.dscp ip.dsfield.ecn ip.len ip.id ip.flags ip.flags.rb ip.flags.df ip.flags.mf 
-    ip.frag_offset ip.ttl ip.proto ip.checksum ip.src ip.dst ipv6.version ipv6.tclass ipv6.flow ipv6.plen ipv6.nxt 
-    ipv6.hlim ipv6.src ipv6.dst icmp.type icmp.code icmp.checksum icmp.ident icmp.seq icmpv6.type icmpv6.code 
-    icmpv6.checksum icmpv6.nd.ns.target_address icmpv6.nd.na.target_address tcp.srcport tcp.dstport tcp.seq_raw 
-    tcp.ack_raw tcp.hdr_len tcp.flags tcp.flags.cwr tcp.flags.urg tcp.flags.ack tcp.flags.push 
-    tcp.flags.reset tcp.flags.syn tcp.flags.fin tcp.window_size_value tcp.checksum tcp.urgent_pointer 
-    tcp.options.mss_val tcp.options.wscale.shift tcp.options.sack_perm tcp.options.timestamp.tsval 
-    tcp.options.timestamp.tsecr udp.srcport udp.dstport udp.length udp.checksum dns.id dns.flags dns.qry.name 
-    dns.qry.type dns.count.queries dns.count.answers dns.a
-""".split()
+TSHARK_FIELDS = [
+    "eth.dst",
+    "eth.src",
+    "eth.type",
+    "vlan.id",
+    "vlan.priority",
+    "vlan.etype",
+    "arp.hw.type",
+    "arp.proto.type",
+    "arp.hw.size",
+    "arp.proto.size",
+    "arp.opcode",
+    "arp.src.hw_mac",
+    "arp.src.proto_ipv4",
+    "arp.dst.hw_mac",
+    "arp.dst.proto_ipv4",
+    "ip.version",
+    "ip.hdr_len",
+    "ip.dsfield",
+    "ip.dsfield.dscp",
+    "ip.dsfield.ecn",
+    "ip.len",
+    "ip.id",
+    "ip.flags",
+    "ip.flags.rb",
+    "ip.flags.df",
+    "ip.flags.mf",
+    "ip.frag_offset",
+    "ip.ttl",
+    "ip.proto",
+    "ip.checksum",
+    "ip.src",
+    "ip.dst",
+    "ipv6.version",
+    "ipv6.tclass",
+    "ipv6.flow",
+    "ipv6.plen",
+    "ipv6.nxt",
+    "ipv6.hlim",
+    "ipv6.src",
+    "ipv6.dst",
+    "icmp.type",
+    "icmp.code",
+    "icmp.checksum",
+    "icmp.ident",
+    "icmp.seq",
+    "icmpv6.type",
+    "icmpv6.code",
+    "icmpv6.checksum",
+    "icmpv6.nd.ns.target_address",
+    "icmpv6.nd.na.target_address",
+    "tcp.srcport",
+    "tcp.dstport",
+    "tcp.seq_raw",
+    "tcp.ack_raw",
+    "tcp.hdr_len",
+    "tcp.flags",
+    "tcp.flags.cwr",
+    "tcp.flags.urg",
+    "tcp.flags.ack",
+    "tcp.flags.push",
+    "tcp.flags.reset",
+    "tcp.flags.syn",
+    "tcp.flags.fin",
+    "tcp.window_size_value",
+    "tcp.checksum",
+    "tcp.urgent_pointer",
+    "tcp.options.mss_val",
+    "tcp.options.wscale.shift",
+    "tcp.options.sack_perm",
+    "tcp.options.timestamp.tsval",
+    "tcp.options.timestamp.tsecr",
+    "udp.srcport",
+    "udp.dstport",
+    "udp.length",
+    "udp.checksum",
+    "dns.id",
+    "dns.flags",
+    "dns.qry.name",
+    "dns.qry.type",
+    "dns.count.queries",
+    "dns.count.answers",
+    "dns.a",
+]
 """Field by field as tshark 4.0 prints it (first occurrence)."""
 
 
 EXPLAINED = {
-    # The snap length cuts the timestamps option behind its first value: we show a cut option as cut, tshark what is left.
+    # The snap length cuts the timestamps option behind its first value: a cut option is shown as cut here.
     ("snap-length", "tcp.options.timestamp.tsval"),
 }
 """Samples and fields in which we differ on purpose. (Of ip.version: tshark also calls the version of IPv6 so.)"""
