@@ -65,7 +65,7 @@ class HexDump:
         if not self._ascii:
             return line
         letters = [(chr(octet) if 32 <= octet < 127 else ".", styles[start + at]) for at, octet in enumerate(octets)]
-        return (line + " " * (column(ROW) - column(len(octets) - 1) - 1) + self._painted(letters)).rstrip()
+        return line + " " * (column(ROW) - column(len(octets) - 1) - 1) + self._painted(letters)
 
     def _painted(self, parts: list[tuple[str, str]]) -> str:
         """Join parts; neighbours of one style are painted together."""
@@ -85,7 +85,8 @@ class HexDump:
                 lines.append(line)
             style = f"field-{colours[field.mark]}"
             line[first : last + 1] = [(field.mark, style)] + [("─", style)] * (last - first)
-        return [(" " * _MARGIN + self._painted(line)).rstrip() for line in lines]
+        ends = [max(at for at, cell in enumerate(line) if cell[0] != " ") + 1 for line in lines]
+        return [" " * _MARGIN + self._painted(line[:end]) for line, end in zip(lines, ends, strict=True)]
 
 
 def marked_fields(view: PacketView) -> list[FieldView]:

@@ -38,7 +38,7 @@ _NO_END = "（《“‘("
 
 _SPELLED = {
     "→": "->", "↔": "<->", "│": "|", "┃": "|", "─": "-", "·": "-", "–": "-", "—": "-", "…": "...", "⋯": "...",
-    "×": "x", "µ": "u",
+    "×": "x", "µ": "u", "“": '"', "”": '"', "‘": "'", "’": "'",
 }  # fmt: skip
 ASCII = str.maketrans(_SPELLED)
 """How signs are spelled where the encoding has none."""
