@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sniffkit.analysis.facts import Fact
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.explanations.listing import Lines
+
+_PORTS = re.compile(r"^((?:\[[^]]*\] )?)\d+ > \d+ ")
 
 QUIET_SHOWN = 3
 """How many packets of a quiet run are shown before the rest is folded."""
@@ -114,7 +117,7 @@ class Story:
             lines.destination_end[row],
             lines.protocol[row],
             int(facts.columns.batch.length[row]),
-            lines.summary[row],
+            _PORTS.sub(r"\1", lines.summary[row]),  # the ends have shown them
         )
         notes = self.notes(facts, row, brief=not self._unfolded)
         if row in lines.odd:
