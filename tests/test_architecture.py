@@ -57,6 +57,8 @@ NOT_A_COMMAND = {
     "selection": "which packets are meant by 3,7-9, for every command that takes packet numbers",
     "reading": "the options and the end that every command reading captures has",
     "telling": "one run of explain, kept apart from its options",
+    "watching": "one run of live, kept apart from its options",
+    "provisions": "what a run may need later, loaded before it gives up its rights",
 }
 """Files of commands/ that other commands may import, with the reason."""
 

@@ -1,7 +1,7 @@
 """The TCP connections there are at this moment: how many in which stage, and each with both ends' states.
 
-For a screen that is drawn anew while packets come in. What nobody would call open any more is left out: closed, reset, or
-in TIME-WAIT for longer than Linux keeps it.
+For a screen that is drawn anew while packets come in. What nobody would call open any more is left out: closed, reset,
+or in TIME-WAIT for longer than Linux keeps it.
 """
 
 from __future__ import annotations

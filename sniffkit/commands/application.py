@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from sniffkit.commands import arp, dns, explain
+from sniffkit.commands import arp, dns, explain, interfaces, live
 from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import say
 from sniffkit.errors import ExitCode, SniffkitError
@@ -23,6 +23,8 @@ app = typer.Typer(
 app.command("explain", help=say("explain"))(explain.explain)
 app.command("dns", help=say("dns"))(dns.dns)
 app.command("arp", help=say("arp"))(arp.arp)
+app.command("live", help=say("live"), cls=live.LiveCommand)(live.live)
+app.command("interfaces", help=say("interfaces"))(interfaces.interfaces)
 
 
 def _version(value: bool) -> None:

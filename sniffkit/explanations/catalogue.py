@@ -67,7 +67,16 @@ _ENDS = frozenset({"sender", "receiver", "end"})
 def read_texts(stem: str) -> dict[str, Any]:
     """Return one file of texts, {} where there is none."""
     file = files("sniffkit.explanations") / "texts" / f"{stem}.toml"
-    return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, PermissionError):  # out of reach only after rights were given up, when all is loaded
+        return {}
+
+
+def all_stems() -> list[str]:
+    """Return the names of all files of texts."""
+    texts = (files("sniffkit.explanations") / "texts").iterdir()
+    return sorted(each.name.removesuffix(".toml") for each in texts if each.name.endswith(".toml"))
 
 
 class Catalogue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,11 +59,8 @@ class LiveTable:
             show_edge=False,
         )
         for place, heading in enumerate(table.headings):
-            heading = self._screen.show(heading)
-            # The ends give way first where the screen is narrow: their beginning tells them apart.
-            drawn.add_column(
-                Text(heading), justify="right" if place in table.right else "left", no_wrap=True, overflow="ellipsis"
-            )
+            justify: Literal["left", "right"] = "right" if place in table.right else "left"
+            drawn.add_column(Text(self._screen.show(heading)), justify=justify, no_wrap=True, overflow="ellipsis")
         for row, stage in zip(table.rows, stages, strict=True):
             drawn.add_row(*(Text(self._screen.show(cell)) for cell in row), style=STYLES[stage])
         return drawn

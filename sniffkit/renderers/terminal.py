@@ -60,6 +60,10 @@ class Terminal:
             )
         self.screen.write(text)
 
+    def table(self, table: Table) -> None:
+        """Draw a table that stands alone."""
+        self.screen.write("\n".join(self._table(table)) + "\n")
+
     def summary(self, summary: Summary) -> None:
         """Draw what stands at the end."""
         write = self.screen.write

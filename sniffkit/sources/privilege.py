@@ -83,13 +83,18 @@ def give_up_privilege(directory: str = "") -> Given:
         way = "user"
     elif person is not None:
         way = "kept-user"
-    elif not _capabilities() and os.geteuid() != 0:
+    elif not has_rights():
         return Given("nothing")
     else:
         _drop_bounding_set()
     if sys.platform.startswith("linux"):
         _drop_capabilities()
     return Given(way, person.name if person else "", directory)
+
+
+def has_rights() -> bool:
+    """Whether ``give_up_privilege`` will give up anything."""
+    return not in_user_namespace() and (os.geteuid() == 0 or bool(_capabilities()))
 
 
 def in_user_namespace() -> bool:

@@ -48,7 +48,8 @@ class Rotation:
 class Recording:
     """The file being written, and those before it.
 
-    written: packets in all files; files: how many files there were; full: as many as asked for, the capture can end
+    written: packets in all files; files: how many files there were; newest: the name of the last one
+    full:    there are as many files as asked for, the capture can end
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Recording:
         self.pcapng = path.endswith(PCAPNG_NAMES)
         self.written = self.files = 0
         self.full = False
+        self.newest = path
         self._interfaces = interfaces
         self._snap_length = snap_length
         self._rotation = rotation
@@ -120,7 +122,7 @@ class Recording:
     def _open_next(self) -> None:
         if self.files:
             self._writer.close()
-        path = self._name()
+        path = self.newest = self._name()
         file = cast("BinaryIO", WholeWrites.to(path, self._owner))
         self._opened = time.monotonic()
         if self.pcapng:

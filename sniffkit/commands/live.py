@@ -1,0 +1,263 @@
+"""``sniffkit live [INTERFACE] [FILTER]``: packets explained while they happen."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from sniffkit.commands.help import say
+from sniffkit.commands.reading import Color, Lang, chosen_color, chosen_language
+from sniffkit.errors import UsageError
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.sources.interfaces import NetworkInterface
+    from sniffkit.sources.live import LiveSource
+    from sniffkit.sources.privilege import Given
+    from sniffkit.sources.recording import Recording, Rotation
+
+LINK_TYPES = {"LINUX_SLL": 113, "LINUX_SLL2": 276}
+BEHIND_DASHES = "sniffkit.command"
+
+
+class LiveCommand(TyperCommand):
+    """Keeps what stands behind ``--`` apart: it is a command to run and not a word of the filter."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the command off the arguments."""
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[BEHIND_DASHES] = args[place + 1 :]
+            args = args[:place]
+        return super().parse_args(ctx, args)
+
+
+def live(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[INTERFACE] [FILTER...] [-- COMMAND...]", help=say("live-words"), show_default=False),
+    ] = None,
+    interface: Annotated[str | None, typer.Option("-i", metavar="INTERFACE", help=say("live-interface"))] = None,
+    listing: Annotated[bool, typer.Option("-D", help=say("live-list"))] = False,
+    filter: Annotated[str | None, typer.Option("-f", metavar="FILTER", help=say("live-filter"))] = None,
+    write: Annotated[str | None, typer.Option("-w", metavar="FILE", help=say("live-write"))] = None,
+    ring: Annotated[list[str] | None, typer.Option("-b", metavar="RULE", help=say("live-ring"))] = None,
+    megabytes: Annotated[int, typer.Option("-C", metavar="MB", min=0, help=say("live-megabytes"))] = 0,
+    rotate: Annotated[int, typer.Option("-G", metavar="S", min=0, help=say("live-rotate"))] = 0,
+    most_files: Annotated[int, typer.Option("-W", metavar="N", min=0, help=say("live-files"))] = 0,
+    count: Annotated[int | None, typer.Option("-c", "--count", metavar="N", min=1, help=say("live-count"))] = None,
+    duration: Annotated[float | None, typer.Option(metavar="S", min=0.001, help=say("live-duration"))] = None,
+    stop: Annotated[list[str] | None, typer.Option("-a", metavar="RULE", help=say("live-stop"))] = None,
+    snap_length: Annotated[int, typer.Option("-s", metavar="OCTETS", min=0, help=say("live-snap"))] = 0,
+    not_promiscuous: Annotated[bool, typer.Option("-p", help=say("live-promiscuous"))] = False,
+    cooked: Annotated[str | None, typer.Option("-y", metavar="TYPE", help=say("live-cooked"))] = None,
+    table: Annotated[bool, typer.Option("--table", help=say("live-table"))] = False,
+    json: Annotated[bool, typer.Option("--json", help=say("json"))] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help=say("live-quiet"))] = False,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help=say("live-verbose"))] = 0,
+    lang: Lang = None,
+    color: Color = "auto",
+    no_names: Annotated[bool, typer.Option("-n", help=say("no-names"), hidden=True)] = False,
+    by_line: Annotated[bool, typer.Option("-l", help=say("live-habit"), hidden=True)] = False,
+    by_packet: Annotated[bool, typer.Option("-U", help=say("live-habit"), hidden=True)] = False,
+) -> None:
+    """Capture and tell (the help text stands in texts/help.toml)."""
+    from sniffkit.commands.watching import LiveWishes, Watching
+
+    language, shown = chosen_language(lang), chosen_color(color)
+    if listing:
+        _list(language, shown)
+        return
+    if cooked is not None and cooked not in LINK_TYPES:
+        raise UsageError("usage.bad-value", option="-y", value=cooked, wanted="LINUX_SLL2|LINUX_SLL", help="-h")
+    if table and (json or quiet or write == "-" or not sys.stdout.isatty()):
+        raise UsageError("live.table-alone")
+    if json and write == "-":
+        raise UsageError("live.json-and-octets")
+    seconds = duration or _seconds(stop or [])
+    rotation = _rotation(ring or [], megabytes, rotate, most_files, write)
+    command = context.meta.get(BEHIND_DASHES) or []
+    wishes = LiveWishes(language, shown, json, quiet, verbose > 0, table, write == "-")
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would keep the rights that this one gives up
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.renderers.screen import Screen
+    from sniffkit.sources.interfaces import choose, with_default_route
+    from sniffkit.sources.live import SNAP_LENGTH, open_live
+    from sniffkit.sources.recorder import Recorder
+
+    catalogue, aside = Catalogue(language), Screen.of(sys.stderr, shown)
+    asked, filter = _interface_and_filter(interface, words or [], filter)
+    chosen = choose(asked) if asked else with_default_route()
+    kept = snap_length or SNAP_LENGTH
+    with open_live(
+        chosen,
+        filter=filter,
+        snap_length=min(kept, SNAP_LENGTH),
+        promiscuous=not not_promiscuous,
+        link_type=LINK_TYPES.get(cooked or ""),
+    ) as source:
+        recording = _recording(write, source, rotation)
+        try:
+            recorder = Recorder(source, recording, count=count or 0, seconds=seconds)
+            watching = Watching(source, recorder, wishes)
+            for line in _opening_lines(catalogue, chosen, source, filter, by_default=not asked):
+                aside.write(aside.paint(line, "dim") + "\n")
+            given = _give_up_rights(command, watching, recording)
+            _tell_rights(catalogue, aside, given)
+            _remember_law()
+            recorder.start()
+            code = watching.run()
+        finally:
+            if recording is not None:
+                recording.close()
+        if recording is not None and recording.path != "-":
+            key = "live.written" if recording.files == 1 else "live.written-files"
+            values = {"packets": f"{recording.written:,}", "file": recording.newest, "files": recording.files}
+            aside.write(aside.paint(catalogue.text(key, "text", **values), "dim") + "\n")
+    raise typer.Exit(code)
+
+
+def _list(language: Any, color: str) -> None:
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.explanations.live_view import interface_table
+    from sniffkit.renderers.screen import Screen, stdout
+    from sniffkit.renderers.terminal import Terminal
+    from sniffkit.sources.interfaces import network_interfaces
+
+    Terminal(Screen.of(stdout(), color)).table(interface_table(network_interfaces(), Catalogue(language)))
+
+
+def _interface_and_filter(interface: str | None, words: list[str], filter: str | None) -> tuple[str, str]:
+    """Return the interface that was asked for ("" for none) and the capture filter."""
+    if interface is None and words:
+        interface, *words = words
+    if words and filter:
+        raise UsageError("live.filter-twice", filter=filter, words=" ".join(words))
+    return interface or "", (filter or " ".join(words)).strip()
+
+
+def _seconds(rules: list[str]) -> float:
+    for rule in rules:
+        found = re.fullmatch(r"duration:([0-9]+(?:\.[0-9]+)?)", rule)
+        if not found or float(found[1]) <= 0:
+            raise UsageError("live.stop-rule", value=rule)
+        return float(found[1])
+    return 0.0
+
+
+def _rotation(rules: list[str], megabytes: int, rotate: int, most_files: int, write: str | None) -> Rotation | None:
+    """Return when to go on in another file, in tshark's words (``rules``) or tcpdump's."""
+    if not rules and not megabytes and not rotate:
+        return None
+    from sniffkit.sources.recording import Rotation
+
+    if write in (None, "-"):
+        raise UsageError("live.rotation-without-file")
+    if rules and (megabytes or rotate or most_files):
+        raise UsageError("live.rotation-mixed")
+    if not rules:
+        names = "timed" if rotate else "counted"
+        return Rotation(names, megabytes * 1_000_000, rotate, most_files)  # type: ignore[arg-type]
+    asked: dict[str, float] = {}
+    for rule in rules:
+        found = re.fullmatch(r"(filesize|duration|files):([0-9]+(?:\.[0-9]+)?)", rule)
+        if not found or float(found[2]) <= 0 or (found[1] != "duration" and "." in found[2]):
+            raise UsageError("live.rotation", value=rule)
+        asked[found[1]] = float(found[2])
+    return Rotation(
+        "numbered", int(asked.get("filesize", 0) * 1000), asked.get("duration", 0.0), int(asked.get("files", 0))
+    )
+
+
+def _recording(write: str | None, source: LiveSource, rotation: Rotation | None) -> Recording | None:
+    if write is None:
+        return None
+    from sniffkit.sources.privilege import behind_sudo
+    from sniffkit.sources.recording import Recording
+
+    person = behind_sudo() if sys.platform != "win32" else None
+    owner = (person.user, person.group) if person else None
+    return Recording(write, source.interfaces, source.snap_length, rotation=rotation, owner=owner)
+
+
+def _opening_lines(
+    catalogue: Catalogue, interface: NetworkInterface, source: LiveSource, filter: str, by_default: bool
+) -> list[str]:
+    """Return what is said before the first packet."""
+    from sniffkit.explanations.plain import escaped
+
+    say = catalogue.text
+    key = "live.begins-default" if by_default else "live.begins"
+    lines = [] if _law_file() and os.path.exists(_law_file()) else [say("live.law")]
+    lines.append(say(key, name=escaped(interface.name), what=say(f"live.what.{interface.what}")))
+    if filter:
+        from sniffkit.sources.bpf import asks_for_tags
+
+        lines.append(say("live.begins-filter", filter=escaped(filter)))
+        if asks_for_tags(filter) and source.through == "ring":
+            lines.append(say("live.filter-vlan"))
+    if source.through == "scapy":
+        lines.append(say("live.through-scapy"))
+    return lines
+
+
+def _give_up_rights(command: list[str], watching: Any, recording: Recording | None) -> Given:
+    """Load what the run will need, start the command, then give up every right; no packet was looked at until here."""
+    from sniffkit.commands.provisions import load_everything
+    from sniffkit.sources.privilege import behind_sudo, give_up_privilege, has_rights
+
+    person = None
+    if sys.platform != "win32":
+        person = behind_sudo()
+        if has_rights():
+            load_everything()
+    if command:
+        watching.child = _start(command, person)
+    return give_up_privilege(recording.directory if recording is not None else "")
+
+
+def _start(command: list[str], person: Any) -> subprocess.Popen[bytes]:
+    """Start the command as the user who called sudo; what it prints goes where our own notes go if need be."""
+    import subprocess
+
+    options: dict[str, Any] = {}
+    if person is not None:
+        groups = os.getgrouplist(person.name, person.group)
+        options = {"user": person.user, "group": person.group, "extra_groups": groups}
+        options["env"] = os.environ | {"HOME": person.home}
+    try:
+        return subprocess.Popen(command, stdout=None if sys.stdout.isatty() else sys.stderr, **options)
+    except OSError as error:
+        raise UsageError("live.command-missing", command=command[0], reason=error.strerror) from error
+
+
+def _tell_rights(catalogue: Catalogue, aside: Any, given: Given) -> None:
+    if given.way != "nothing":
+        text = catalogue.text(f"live.dropped-rights.{given.way}", user=given.user, directory=given.directory)
+        aside.write(aside.paint(text, "dim") + "\n")
+
+
+def _law_file() -> str:
+    """Return the file that says that this person was told once what may be captured."""
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    return os.path.join(state, "sniffkit", "told-what-may-be-captured")
+
+
+def _remember_law() -> None:
+    path = _law_file()
+    if not os.path.exists(path):
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w"):
+                pass
+        except OSError:  # then it is said again next time
+            return

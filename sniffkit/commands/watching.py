@@ -1,0 +1,344 @@
+"""One run of ``live``: what the recorder hands over is analysed and told, shorter or not at all if it comes too fast.
+
+The order of giving way: every packet explained, one line a packet, counts only. Analysis and the file never give way.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any
+
+from sniffkit.errors import ExitCode
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from types import FrameType
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.explanations.language import Language
+    from sniffkit.renderers.live_table import LiveTable
+    from sniffkit.sources.batch import Batch
+    from sniffkit.sources.live import LiveSource
+    from sniffkit.sources.recorder import Recorder
+
+LOOK = 0.05
+"""Seconds the screen waits for packets before it looks after itself."""
+
+DRAWN_EVERY = 0.25
+RATE_OVER = 2.0
+DROPS_TOLD_EVERY = 1.0
+
+FOLDS_TOLD_AFTER = 0.2
+"""Seconds of silence after which quiet packets that were held back are told; at the latest after FOLDS_TOLD_EVERY."""
+FOLDS_TOLD_EVERY = 1.0
+
+LINES_FROM, COUNTS_FROM = (10_000, 1.0), (60_000, 2.5)
+"""Packets waiting, or seconds behind, from which on packets are told in one line, or only counted."""
+
+CAUGHT_UP = (1_000, 0.3)
+CALM = 1.0
+"""Below CAUGHT_UP for so many seconds, and everything is explained again."""
+
+SHARE_OF_COUNTING = 20
+"""Connections are counted again after so many times as long as the counting took: never more than 5 % of the time."""
+
+
+class Detail(IntEnum):
+    """How much is told of each packet."""
+
+    EXPLAINED = 0
+    LINES = 1
+    COUNTS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class LiveWishes:
+    """What the reader asked for; ``to_stderr``: standard output belongs to the capture itself (-w -)."""
+
+    language: Language
+    color: str = "auto"
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    table: bool = False
+    to_stderr: bool = False
+
+
+class Watching:
+    """Tells a live capture until it ends.
+
+    wanted: picks the packets that are told, bool (n,) or None for all (the place of a display filter); all are analysed
+    """
+
+    def __init__(
+        self,
+        source: LiveSource,
+        recorder: Recorder,
+        wishes: LiveWishes,
+        wanted: Callable[[BatchFacts], NDArray[np.bool_] | None] | None = None,
+    ) -> None:
+        from sniffkit.analysis.capture import CaptureAnalysis
+        from sniffkit.analysis.open_connections import OpenConnections
+        from sniffkit.explanations.catalogue import Catalogue
+        from sniffkit.explanations.listing import Listing
+        from sniffkit.explanations.record import Records
+        from sniffkit.explanations.story import Story
+        from sniffkit.renderers.screen import Screen, stdout
+        from sniffkit.renderers.status_line import StatusLine
+        from sniffkit.renderers.terminal import Terminal
+
+        self.source, self.recorder, self.wishes = source, recorder, wishes
+        self._wanted = wanted
+        self.catalogue = Catalogue(wishes.language)
+        self.analysis = CaptureAnalysis()
+        self.connections = OpenConnections(self.analysis)
+        self.listing = Listing()
+        self.story = Story(self.catalogue, unfolded=wishes.verbose)
+        self.records = Records(self.catalogue, self.story, brief=not wishes.verbose)
+        self.screen = Screen.of(sys.stderr if wishes.to_stderr else stdout(), wishes.color)
+        self.aside = Screen.of(sys.stderr, wishes.color)
+        self.terminal = Terminal(self.screen)
+        self.status = StatusLine(wishes.color)
+        self.protocols: Counter[str] = Counter()
+        self.child: subprocess.Popen[bytes] | None = None
+        self.detail = Detail.EXPLAINED
+        self._uncounted = 0
+        self._calm_since = self._held_since = 0.0
+        self._begin = time.monotonic()
+        self._drawn = self._drops_told_at = 0.0
+        self._drops_told = 0
+        self._stages: Counter[Any] = Counter()
+        self._stages_until = 0.0
+        self._rates: list[tuple[float, int]] = [(self._begin, 0)]
+        self._asked_for_counters = False
+        self._table: LiveTable | None = None
+
+    def run(self) -> int:
+        """Tell everything; return the exit code."""
+        before = {each: signal.signal(each, self._stop) for each in (signal.SIGINT, signal.SIGTERM)}
+        for name in ("SIGUSR1", "SIGINFO"):
+            if hasattr(signal, name):
+                before[getattr(signal, name)] = signal.signal(getattr(signal, name), self._ask_for_counters)
+        try:
+            with ExitStack() as stack:
+                if self.wishes.table:
+                    from sniffkit.renderers.live_table import LiveTable
+
+                    self._table = stack.enter_context(LiveTable(self.screen))
+                self._watch()
+            return self._end()
+        finally:
+            self.recorder.stop()
+            self._end_child()
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def _watch(self) -> None:
+        while True:
+            batch = self.recorder.take(LOOK)
+            if batch is not None:
+                self._tell(batch)
+            elif self.recorder.finished:
+                return
+            self._look_around(batch is not None)
+
+    def _tell(self, batch: Batch) -> None:
+        facts = self.analysis.feed(batch)
+        self.connections.feed(facts)
+        if self.wishes.quiet or self.wishes.table:
+            self._count(facts)
+            return
+        if not self.wishes.json:
+            self._give_way(batch)
+            if self.detail == Detail.COUNTS:
+                self._count(facts)
+                self._uncounted += len(batch)
+                return
+        lines = self.listing.lines(facts)
+        wanted = self._wanted(facts) if self._wanted else None
+        self.protocols.update(lines.protocol)
+        self.status.clear()
+        if self.wishes.json:
+            from sniffkit.renderers.json import write_lines
+
+            rows = range(len(batch)) if wanted is None else wanted.nonzero()[0].tolist()
+            write_lines(sys.stdout.buffer, (self.records.record(facts, lines, row) for row in rows))
+            sys.stdout.buffer.flush()
+            return
+        if self.detail == Detail.LINES:
+            self.terminal.listing(lines, None if wanted is None else wanted.nonzero()[0].tolist())
+        else:
+            self.terminal.tell(self.story.tell(facts, lines, wanted))
+            self._held_since = self._held_since or time.monotonic()
+        self.screen.stream.flush()
+
+    def _count(self, facts: BatchFacts) -> None:
+        """Count packets by protocol without looking at each."""
+        from sniffkit.protocols.columns import PROTOCOLS
+
+        left = len(facts.columns.batch)
+        for name, shown in (("tcp", "TCP"), ("udp", "UDP"), ("icmp", "ICMP"), ("icmpv6", "ICMPv6"), ("arp", "ARP")):
+            if name in PROTOCOLS and left:
+                count = min(len(set(facts.columns.rows(name).row.tolist())), left)
+                left -= count
+                if count:
+                    self.protocols[shown] += count
+
+    def _give_way(self, batch: Batch) -> None:
+        """Decide how much is told of this batch, and say so where it changes."""
+        waiting = self.recorder.waiting + len(batch)
+        behind = time.time() - int(batch.time_ns[-1]) / 1e9
+        detail = self.detail
+        most = LINES_FROM[0] if self.recorder.stopping else COUNTS_FROM[0]  # who wants to end does not want to wait
+        if waiting > most or behind > COUNTS_FROM[1]:
+            detail = Detail.COUNTS
+        elif waiting > LINES_FROM[0] or behind > LINES_FROM[1]:
+            detail = max(detail, Detail.LINES)
+        elif waiting > CAUGHT_UP[0] or behind > CAUGHT_UP[1]:
+            self._calm_since = 0.0
+        elif detail:
+            self._calm_since = self._calm_since or time.monotonic()
+            if time.monotonic() - self._calm_since > CALM:
+                detail = Detail.EXPLAINED
+        if detail == self.detail:
+            return
+        self._calm_since = 0.0
+        self._tell_folds()
+        self._tell_uncounted(batch.first - 1)
+        if detail == Detail.EXPLAINED:
+            self._say("live.behind.over", number=batch.first)
+        elif detail == Detail.LINES:
+            self._say("live.behind.lines", packets=f"{waiting:,}")
+        else:
+            self._say("live.behind.counts", packets=f"{waiting:,}")
+        self.detail = detail
+
+    def _tell_uncounted(self, number: int) -> None:
+        if self._uncounted:
+            self._say("live.behind.counted", packets=f"{self._uncounted:,}", number=number)
+            self._uncounted = 0
+
+    def _tell_folds(self) -> None:
+        """Tell the quiet packets that wait for a fold."""
+        if self._held_since:
+            self.status.clear()
+            self.terminal.tell(self.story.end_of_run())
+            self.screen.stream.flush()
+            self._held_since = 0.0
+
+    def _look_around(self, busy: bool) -> None:
+        """Do what is due between two batches: folds, drops, the status line, counters that were asked for."""
+        now = time.monotonic()
+        if self._held_since and now - self._held_since > (FOLDS_TOLD_EVERY if busy else FOLDS_TOLD_AFTER):
+            self._tell_folds()
+        if self._asked_for_counters:
+            from sniffkit.explanations.live_view import counters_text
+
+            self._asked_for_counters = False
+            self._write(counters_text(self._progress(now), self.catalogue))
+        if self.child is not None and self.child.poll() is not None:
+            self.recorder.stop()
+        if now - self._drawn < DRAWN_EVERY:
+            return
+        self._drawn = now
+        progress = self._progress(now)
+        if progress.dropped and now - self._drops_told_at > DROPS_TOLD_EVERY and progress.dropped > self._drops_told:
+            new = progress.dropped - self._drops_told
+            self._drops_told, self._drops_told_at = progress.dropped, now
+            self._say("live.drops", packets=f"{new:,}", total=f"{progress.dropped:,}")
+        self._draw(progress)
+
+    def _draw(self, progress: Any) -> None:
+        from sniffkit.explanations.live_view import connection_table, status_parts
+
+        if self._table is not None:
+            rows = self.connections.rows(time.time_ns(), self._table.room)
+            stages = [each.stage for each in rows]
+            self._table.draw(connection_table(rows, self.catalogue), stages, status_parts(progress, self.catalogue))
+        elif self.status.shown:
+            self.status.draw(status_parts(progress, self.catalogue))
+
+    def _progress(self, now: float) -> Any:
+        """Return the figures of this moment."""
+        from sniffkit.explanations.live_view import Progress
+
+        if now >= self._stages_until and (self.status.shown or self._table is not None):
+            self._stages = self.connections.count(time.time_ns())
+            took = time.monotonic() - now
+            self._stages_until = now + max(took * SHARE_OF_COUNTING, DRAWN_EVERY)
+        self._rates.append((now, self.recorder.packets))
+        while len(self._rates) > 2 and now - self._rates[1][0] > RATE_OVER:
+            self._rates.pop(0)
+        then, counted = self._rates[0]
+        rate = (self.recorder.packets - counted) / (now - then) if now > then else 0.0
+        received, dropped = self.source.counters()
+        received = max(received, self.recorder.packets)
+        waiting = self.recorder.waiting if self.detail or self.recorder.waiting > LINES_FROM[0] else 0
+        return Progress(now - self._begin, self.recorder.packets, rate, received, dropped, waiting, self._stages)
+
+    def _end(self) -> int:
+        """Tell what stands at the end; return the exit code."""
+        from sniffkit.commands.complaint import complain
+        from sniffkit.errors import DamagedCapture, SniffkitError
+        from sniffkit.explanations.live_view import counters_text
+        from sniffkit.explanations.summary import summarise
+
+        self._tell_folds()
+        self._tell_uncounted(self.analysis.packets)
+        self.status.clear()
+        if not self.wishes.json:
+            self.terminal.summary(summarise(self.analysis, self.protocols, self.catalogue))
+            self.screen.stream.flush()
+        failure, code = self.recorder.failure, ExitCode.OK
+        if isinstance(failure, SniffkitError):
+            complain(failure)
+            code = ExitCode.DAMAGED
+        elif failure is not None:
+            raise failure
+        elif self.source.gone:
+            complain(DamagedCapture("live.interface-gone", name=self.source.name, reason=self.source.gone))
+            code = ExitCode.DAMAGED
+        self._write(counters_text(self._progress(time.monotonic()), self.catalogue))
+        return code
+
+    def _end_child(self) -> None:
+        if self.child is None:
+            return
+        if self.child.poll() is None:
+            self.child.terminate()
+            self.child.wait()
+        elif self.child.returncode:
+            self._say("live.command-failed", command=str(self.child.args[0]), code=self.child.returncode)  # type: ignore[index]
+
+    def _say(self, key: str, **values: object) -> None:
+        self._write(self.catalogue.text(key, "text", **values), "warning")
+
+    def _write(self, text: str, style: str = "dim") -> None:
+        """Write a line that is no result: on standard error, above the status line."""
+        self.status.clear()
+        self.screen.stream.flush()
+        self.aside.write(self.aside.paint(text, style) + "\n")
+        self.aside.stream.flush()
+
+    def _ask_for_counters(self, number: int, frame: FrameType | None) -> None:
+        self._asked_for_counters = True
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        """End after what was captured is told; at the second Ctrl-C at once, with a whole file."""
+        if not self.recorder.stopping:
+            self.recorder.stop()
+            return
+        self.recorder.wait_until_written(1.0)
+        os.write(2, b"\r\x1b[K\x1b[?25h" if self.status.shown or self._table is not None else b"")
+        os._exit(ExitCode.INTERRUPTED)
