@@ -1,4 +1,4 @@
-"""How a packet field by field looks: within the screen's width, with marks that need no colour, boxes as in the RFCs."""
+"""How a packet field by field looks: it fits the screen, its marks need no colour, its boxes are those of the RFCs."""
 
 from __future__ import annotations
 
