@@ -106,7 +106,8 @@ class CarriedState:
 
     def idle_since(self, time_ns: int) -> NDArray[np.int64]:
         """Return the open streams whose latest packet is older than a time."""
-        return self._stream_of[(self._stream_of != -1) & (self.stream["seen_ns"] < time_ns)]
+        idle: NDArray[np.int64] = self._stream_of[(self._stream_of != -1) & (self.stream["seen_ns"] < time_ns)]
+        return idle
 
     def idle_longest(self, count: int) -> NDArray[np.int64]:
         """Return the ``count`` open streams whose latest packet is longest ago."""

@@ -1,4 +1,9 @@
-"""The corpus tables as Segments: what tshark said of every TCP header, to compare our analysis with."""
+"""The corpus as Segments, and what tshark said of every one of them, to compare our analysis with.
+
+Our own columns are used wherever they find the same TCP frames as tshark. Where they do not (IP fragments put back
+together, link types we do not read), the segments are built from tshark's table, unless a tunnel hides in it which
+addresses belong to the TCP header.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,9 @@ import csv
 import gzip
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +21,9 @@ import pytest
 from numpy.typing import NDArray
 
 from sniffkit.analysis.segments import Segments
+from sniffkit.errors import SniffkitError
+from sniffkit.protocols.columns import Columns
+from sniffkit.sources import open_capture
 from sniffkit.sources.batch import NO_TIME
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
@@ -30,6 +39,13 @@ class Reference:
     segments: Segments
     answers: dict[str, list[str]]
 
+    def numbers(self, field: str) -> NDArray[np.int64]:
+        """A field as numbers, -1 where tshark printed nothing."""
+        return np.array([int(text, 0) if text else -1 for text in self.answers[field]], np.int64)
+
+    def present(self, field: str) -> NDArray[np.bool_]:
+        return np.array([bool(text) for text in self.answers[field]], np.bool_)
+
 
 @cache
 def captures_with_tcp() -> tuple[str, ...]:
@@ -41,14 +57,25 @@ def captures_with_tcp() -> tuple[str, ...]:
         )
 
 
-def references() -> Iterator[Reference]:
-    """Every capture of the corpus with TCP that tshark read."""
+@cache
+def references() -> tuple[tuple[Reference, ...], tuple[str, ...]]:
+    """Every capture of the corpus with TCP, and those that can be had in neither way."""
+    found, lacking = [], []
     for path in captures_with_tcp():
-        if (found := reference(path)) is not None:
-            yield found
+        columns = table_of(path)
+        if columns is None:
+            continue
+        if (segments := same_frames(path, columns)) is None:
+            segments = segments_from(columns) if all(map(is_plain, columns["frame.protocols"])) else None
+        if segments is None:
+            lacking.append(path)
+        else:
+            found.append(Reference(path, segments, columns))
+    return tuple(found), tuple(lacking)
 
 
-def reference(path: str) -> Reference | None:
+def table_of(path: str) -> dict[str, list[str]] | None:
+    """tshark's rows of a capture that have TCP, column by column; None where it has none."""
     table = CORPUS / "tshark" / f"{path}.tsv.gz"
     if not table.exists():
         return None
@@ -59,8 +86,28 @@ def reference(path: str) -> Reference | None:
     rows = [row for row in rows if len(row) > at["tcp.stream"] and row[at["tcp.stream"]]]
     if not rows:
         return None
-    columns = {name: [row[place] if place < len(row) else "" for row in rows] for name, place in at.items()}
-    return Reference(path, segments_from(columns), columns)
+    return {name: [row[place] if place < len(row) else "" for row in rows] for name, place in at.items()}
+
+
+def own_segments(path: str) -> Iterator[Segments]:
+    with open_capture(str(CORPUS / "files" / path)) as source:
+        for batch in source:
+            yield Segments.from_columns(Columns(batch))
+
+
+def same_frames(path: str, columns: dict[str, list[str]]) -> Segments | None:
+    """Our own segments, if they are one a frame in exactly the frames of tshark's table."""
+    try:
+        parts = list(own_segments(path))
+    except SniffkitError:
+        return None
+    if not parts:
+        return None
+    whole = Segments(
+        **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Segments)}
+    )
+    frames = np.array([int(text) for text in columns["frame.number"]])
+    return whole if np.array_equal(whole.number, frames) else None
 
 
 def is_plain(protocols: str) -> bool:
@@ -76,15 +123,13 @@ def segments_from(columns: dict[str, list[str]]) -> Segments:
         return np.array([int(text, 0) if text else missing for text in columns[name]]).astype(dtype)
 
     four = [bool(text) for text in columns["ip.src"]]
-    source = addresses(columns["ip.src"], columns["ipv6.src"])
-    destination = addresses(columns["ip.dst"], columns["ipv6.dst"])
     length = numbers("tcp.len", np.int64, -1)
     return Segments(
         row=np.arange(count),
         number=numbers("frame.number", np.int64),
         time_ns=np.array([nanoseconds(text) for text in columns["frame.time_epoch"]], np.int64),
-        source=source,
-        destination=destination,
+        source=addresses(columns["ip.src"], columns["ipv6.src"]),
+        destination=addresses(columns["ip.dst"], columns["ipv6.dst"]),
         source_port=numbers("tcp.srcport", np.uint16),
         destination_port=numbers("tcp.dstport", np.uint16),
         sequence=numbers("tcp.seq_raw", np.uint32),
@@ -121,3 +166,10 @@ def halves(text: str) -> tuple[int, int]:
 
 def addresses(four: list[str], six: list[str]) -> NDArray[np.uint64]:
     return np.array([halves(a or b) for a, b in zip(four, six, strict=True)], np.uint64).reshape(-1, 2)
+
+
+def cuts(count: int, pieces: int, seed: int) -> list[tuple[int, int]]:
+    """Borders of ``pieces`` batches of random sizes, none empty."""
+    places = np.unique(np.random.default_rng(seed).integers(0, count + 1, pieces - 1)).tolist()
+    borders = sorted({0, count, *places})
+    return list(pairwise(borders))
