@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import socket
 from base64 import b64encode
+from collections.abc import Callable
 from enum import IntEnum
+from socket import AF_INET, AF_INET6, inet_ntop
 from time import gmtime, strftime
 
 from sniffkit.protocols.dns_name import BadName, name_text, read_name
@@ -92,56 +93,77 @@ def rcode_name(code: int) -> str:
 
 def data_text(octets: bytes, at: int, end: int, kind: int) -> str:
     r"""Write a record's data; ``\# 4 0a000001`` (RFC 3597) where its type is unknown or its octets do not fit it."""
-    try:
-        text = _read(octets, at, end, kind)
-    except (BadName, IndexError, ValueError):
-        text = None
-    if text is None:
-        return f"\\# {end - at} {octets[at:end].hex()}".rstrip()
-    return text
+    read = _READERS.get(kind)
+    if read is not None:
+        try:
+            text = read(octets, at, end)
+        except (BadName, IndexError, ValueError, OSError):  # OSError: an address of another length
+            text = None
+        if text is not None:
+            return text
+    return f"\\# {end - at} {octets[at:end].hex()}".rstrip()
 
 
-def _read(octets: bytes, at: int, end: int, kind: int) -> str | None:
-    """Return the data in the presentation form of its type, None for a type without."""
-    match kind:
-        case Type.A if end - at == 4:
-            return socket.inet_ntop(socket.AF_INET, octets[at:end])
-        case Type.AAAA if end - at == 16:
-            return socket.inet_ntop(socket.AF_INET6, octets[at:end])
-        case Type.NS | Type.CNAME | Type.PTR | Type.DNAME:
-            return _names(octets, at, end, 1)
-        case Type.SOA:
-            labels, place = read_name(octets, at)
-            mailbox, place = read_name(octets, place)
-            if place + 20 != end:
-                return None
-            numbers = [str(_number(octets, place + 4 * index, 4)) for index in range(5)]
-            return " ".join((name_text(labels), name_text(mailbox), *numbers))
-        case Type.MX | Type.AFSDB:
-            return f"{_number(octets, at, 2)} {_names(octets, at + 2, end, 1)}"
-        case Type.SRV:
-            numbers = [str(_number(octets, at + 2 * index, 2)) for index in range(3)]
-            return " ".join((*numbers, _names(octets, at + 6, end, 1)))
-        case Type.RP:
-            return _names(octets, at, end, 2)
-        case Type.TXT | Type.SPF | Type.HINFO:
-            return " ".join(_strings(octets, at, end))
-        case Type.CAA:
-            length = octets[at + 1]
-            tag = octets[at + 2 : at + 2 + length].decode("ascii")
-            return f"{octets[at]} {tag} {_quoted(octets[at + 2 + length : end])}"
-        case Type.DS | Type.CDS if end - at > 4:
-            return f"{_number(octets, at, 2)} {octets[at + 2]} {octets[at + 3]} {octets[at + 4 : end].hex()}"
-        case Type.DNSKEY | Type.CDNSKEY | Type.KEY if end - at > 4:
-            key = b64encode(octets[at + 4 : end]).decode()
-            return f"{_number(octets, at, 2)} {octets[at + 2]} {octets[at + 3]} {key}"
-        case Type.RRSIG | Type.SIG if end - at > 18:
-            return _signature(octets, at, end)
-        case Type.NSEC:
-            labels, place = read_name(octets, at)
-            return " ".join((name_text(labels), *_type_list(octets, place, end)))
-        case _:
-            return None
+def _ipv4(octets: bytes, at: int, end: int) -> str:
+    return inet_ntop(AF_INET, octets[at:end])
+
+
+def _ipv6(octets: bytes, at: int, end: int) -> str:
+    return inet_ntop(AF_INET6, octets[at:end])
+
+
+def _name(octets: bytes, at: int, end: int) -> str:
+    return _names(octets, at, end, 1)
+
+
+def _start_of_authority(octets: bytes, at: int, end: int) -> str | None:
+    labels, place = read_name(octets, at)
+    mailbox, place = read_name(octets, place)
+    if place + 20 != end:
+        return None
+    numbers = [str(_number(octets, place + 4 * index, 4)) for index in range(5)]
+    return " ".join((name_text(labels), name_text(mailbox), *numbers))
+
+
+def _preference_and_name(octets: bytes, at: int, end: int) -> str:
+    return f"{_number(octets, at, 2)} {_names(octets, at + 2, end, 1)}"
+
+
+def _service(octets: bytes, at: int, end: int) -> str:
+    numbers = [str(_number(octets, at + 2 * index, 2)) for index in range(3)]
+    return " ".join((*numbers, _names(octets, at + 6, end, 1)))
+
+
+def _two_names(octets: bytes, at: int, end: int) -> str:
+    return _names(octets, at, end, 2)
+
+
+def _texts(octets: bytes, at: int, end: int) -> str:
+    return " ".join(_strings(octets, at, end))
+
+
+def _certification(octets: bytes, at: int, end: int) -> str:
+    length = octets[at + 1]
+    tag = octets[at + 2 : at + 2 + length].decode("ascii")
+    return f"{octets[at]} {tag} {_quoted(octets[at + 2 + length : end])}"
+
+
+def _delegation(octets: bytes, at: int, end: int) -> str | None:
+    if end - at <= 4:
+        return None
+    return f"{_number(octets, at, 2)} {octets[at + 2]} {octets[at + 3]} {octets[at + 4 : end].hex()}"
+
+
+def _key(octets: bytes, at: int, end: int) -> str | None:
+    if end - at <= 4:
+        return None
+    key = b64encode(octets[at + 4 : end]).decode()
+    return f"{_number(octets, at, 2)} {octets[at + 2]} {octets[at + 3]} {key}"
+
+
+def _next_secure(octets: bytes, at: int, end: int) -> str:
+    labels, place = read_name(octets, at)
+    return " ".join((name_text(labels), *_type_list(octets, place, end)))
 
 
 def _number(octets: bytes, at: int, size: int) -> int:
@@ -181,8 +203,10 @@ def _quoted(octets: bytes) -> str:
     return f'"{"".join(signs)}"'
 
 
-def _signature(octets: bytes, at: int, end: int) -> str:
+def _signature(octets: bytes, at: int, end: int) -> str | None:
     """Write an RRSIG (RFC 4034 section 3.2)."""
+    if end - at <= 18:
+        return None
     labels, place = read_name(octets, at + 18)
     times = [strftime("%Y%m%d%H%M%S", gmtime(_number(octets, at + offset, 4))) for offset in (8, 12)]
     return " ".join(
@@ -208,3 +232,31 @@ def _type_list(octets: bytes, at: int, end: int) -> list[str]:
             found += [type_name(window << 8 | index << 3 | bit) for bit in range(8) if octet & 0x80 >> bit]
         at += 2 + length
     return found
+
+
+_READERS: dict[int, Callable[[bytes, int, int], str | None]] = {
+    Type.A: _ipv4,
+    Type.AAAA: _ipv6,
+    Type.NS: _name,
+    Type.CNAME: _name,
+    Type.PTR: _name,
+    Type.DNAME: _name,
+    Type.SOA: _start_of_authority,
+    Type.MX: _preference_and_name,
+    Type.AFSDB: _preference_and_name,
+    Type.SRV: _service,
+    Type.RP: _two_names,
+    Type.TXT: _texts,
+    Type.SPF: _texts,
+    Type.HINFO: _texts,
+    Type.CAA: _certification,
+    Type.DS: _delegation,
+    Type.CDS: _delegation,
+    Type.DNSKEY: _key,
+    Type.CDNSKEY: _key,
+    Type.KEY: _key,
+    Type.RRSIG: _signature,
+    Type.SIG: _signature,
+    Type.NSEC: _next_secure,
+}
+"""How each type's data is written; what has no reader here is written as octets."""

@@ -7,12 +7,18 @@ RFC 1035 section 4. Where octets are missing or lie, what could be read stands i
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from struct import Struct
 
 from sniffkit.protocols.dns_data import Type, data_text, type_name
 from sniffkit.protocols.dns_name import BadName, name_text, read_name
 from sniffkit.protocols.packet import Problem
 
 __all__ = ["Edns", "Message", "Question", "Record", "Type", "read_message", "type_name"]
+
+_HEADER, _QUESTION, _RECORD = Struct(">6H"), Struct(">HH"), Struct(">HHIH")
+"""Octets as RFC 1035 draws them: sections 4.1.1, 4.1.2, and 4.1.3 from the type to the length."""
+
+_OPT = int(Type.OPT)
 
 MOST_RECORDS = 4096
 """Records read of one message; 65,535 octets hold no more than that of any sensible kind."""
@@ -74,14 +80,14 @@ def read_message(octets: bytes) -> Message:
     if len(octets) < 12:
         message.problems.append(Problem("dns.message-cut", {"offset": len(octets)}))
         return message
-    message.id, message.flags, asked, *counts = (int.from_bytes(octets[at : at + 2], "big") for at in range(0, 12, 2))
+    message.id, message.flags, asked, *counts = _HEADER.unpack_from(octets)
     at = 12
     try:
         for _ in range(min(asked, MOST_RECORDS)):
             labels, at = read_name(octets, at)
             if at + 4 > len(octets):
                 raise BadName("dns.message-cut", at)
-            kind, class_ = int.from_bytes(octets[at : at + 2], "big"), int.from_bytes(octets[at + 2 : at + 4], "big")
+            kind, class_ = _QUESTION.unpack_from(octets, at)
             message.questions.append(Question(name_text(labels), kind, class_))
             at += 4
         for count, section in zip(counts, (message.answers, message.authorities, message.additionals), strict=True):
@@ -97,14 +103,12 @@ def _read_record(message: Message, section: list[Record], octets: bytes, at: int
     labels, at = read_name(octets, at)
     if at + 10 > len(octets):
         raise BadName("dns.message-cut", at)
-    kind = int.from_bytes(octets[at : at + 2], "big")
-    class_ = int.from_bytes(octets[at + 2 : at + 4], "big")
-    ttl = int.from_bytes(octets[at + 4 : at + 8], "big")
-    end = at + 10 + int.from_bytes(octets[at + 8 : at + 10], "big")
+    kind, class_, ttl, length = _RECORD.unpack_from(octets, at)
     at += 10
+    end: int = at + length
     if end > len(octets):
         raise BadName("dns.message-cut", at)
-    if kind == Type.OPT and message.edns is None:
+    if kind == _OPT and message.edns is None:
         message.edns = Edns(class_, ttl >> 24, (ttl >> 16) & 255, bool(ttl & 0x8000), _options(octets[at:end]))
     else:
         section.append(Record(name_text(labels), kind, class_, ttl, data_text(octets, at, end, kind)))
