@@ -212,8 +212,8 @@ class _Fields:
         for lesson in self._story.tell(facts, lines, wanted):
             self._screen.write("" if self._first else "\n")
             self._first = False
-            self._terminal.tell([lesson])
             view = self._views.view(facts, _row(lesson, lines), lesson)  # type: ignore[arg-type]
+            self._terminal.tell([view.lesson])
             if self._boxes is not None:
                 self._boxes.draw(view)
             self._fields.draw(view)

@@ -101,7 +101,7 @@ class LayerView:
 
 @dataclass(frozen=True, slots=True)
 class PacketView:
-    """A packet: its lesson, its octets as captured, and its layers.
+    """A packet: its lesson (without what its layers say), its octets as captured, and its layers.
 
     more: ``{count} more octets``, for a renderer that cuts the payload; missing: what was not captured, "" if nothing
     """
@@ -158,8 +158,9 @@ class PacketViews:
         missing = length - len(octets)
         say = self._catalogue.text
         told = {note.id for note in lesson.notes}
+        in_layers = {note for layer in layers for note in layer.notes}
         return PacketView(
-            lesson,
+            replace(lesson, notes=tuple(note for note in lesson.notes if note not in in_layers)),
             octets,
             tuple(layers),
             say("view.more"),

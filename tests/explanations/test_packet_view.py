@@ -118,6 +118,12 @@ def test_what_is_odd_is_told_in_its_layer() -> None:
     assert tcp.fields[-1].value == "cut: 16 bits of it were captured"
 
 
+def test_what_is_odd_is_told_in_one_place() -> None:
+    for view in views("snap-length.pcap"):
+        texts = [note.text for note in (*view.lesson.notes, *(note for layer in view.layers for note in layer.notes))]
+        assert len(texts) == len(set(texts))
+
+
 def test_what_was_not_captured_is_counted() -> None:
     first, second, *_ = views("snap-length.pcap")
     assert first.missing == ""  # its lesson says so already
