@@ -18,6 +18,7 @@ from sniffkit.commands.reading import (
     chosen_color,
     chosen_files,
     chosen_language,
+    collect_rarely,
     finish,
 )
 
@@ -39,7 +40,9 @@ def arp(
     from sniffkit.sources import open_captures
 
     language, color = chosen_language(lang), chosen_color(color)
-    with open_captures(chosen_files(files, read)) as source:
+    paths = chosen_files(files, read)
+    collect_rarely()
+    with open_captures(paths) as source:
         if json:
             write_json(source)
         else:

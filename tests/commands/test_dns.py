@@ -1,0 +1,87 @@
+"""`sniffkit dns`: every question with its answer, for people and for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dns.message
+import dns.rrset
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
+from scapy.utils import wrpcap
+
+LOOKUP = Path(__file__).parents[2] / "captures" / "dns-lookup.pcap"
+
+pytestmark = pytest.mark.skipif(not LOOKUP.exists(), reason="no sample capture")
+
+KEYS = {
+    "id", "name", "type", "client", "server", "transport", "query_packet", "response_packet", "query_packets",
+    "response_packets", "rtt_ms", "rcode", "flags", "answers", "authority", "additional", "retransmissions",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_told_as_reviewed(language: str, sniffkit: Callable[..., Any], expected: Callable[..., None]) -> None:
+    run = sniffkit("dns", LOOKUP, "--lang", language, width=80)
+    assert (run.code, run.err) == (0, "")
+    expected(f"dns/dns-lookup.{language}.txt", run.out)
+
+
+def test_json_keeps_the_contract(sniffkit: Callable[..., Any]) -> None:
+    first, second = (json.loads(line) for line in sniffkit("dns", "--json", LOOKUP).out.splitlines())
+    assert set(first) >= KEYS
+    assert (first["name"], first["type"], first["transport"]) == ("www.example.com", "A", "udp")
+    assert (first["query_packets"], first["response_packets"], first["retransmissions"]) == ([1], [2], 0)
+    assert first["answers"] == [{"name": "www.example.com", "type": "A", "ttl": 300, "data": "93.184.216.34"}]
+    assert (first["rcode"], second["rcode"], second["answers"]) == ("NOERROR", "NXDOMAIN", [])
+    assert 0 < first["rtt_ms"] < 1000
+
+
+@pytest.fixture
+def odd(tmp_path: Path) -> Path:
+    """A question asked twice and never answered, an answer to nobody, and a name with an escape sequence in it."""
+    link = Ether(src="02:00:00:00:00:0a", dst="02:00:00:00:00:0b")
+    query = dns.message.make_query("lost.test", "AAAA")
+    reply = dns.message.make_response(dns.message.make_query("nobody.test", "A"))
+    reply.answer.append(dns.rrset.from_text("nobody.test.", 60, "IN", "A", "192.0.2.1"))
+    nasty = dns.message.make_query("\\027[31mred.test", "A")
+    there = link / IP(src="10.0.0.2", dst="10.0.0.53") / UDP(sport=4000, dport=53)
+    back = link / IP(src="10.0.0.53", dst="10.0.0.2") / UDP(sport=53, dport=4001)
+    path = tmp_path / "odd.pcap"
+    packets = [there / query.to_wire(), there / query.to_wire(), back / reply.to_wire(), there / nasty.to_wire()]
+    wrpcap(str(path), packets)
+    return path
+
+
+def test_what_is_missing_is_null(odd: Path, sniffkit: Callable[..., Any]) -> None:
+    lost, nobody, _ = (json.loads(line) for line in sniffkit("dns", "--json", odd).out.splitlines())
+    assert (lost["query_packets"], lost["retransmissions"]) == ([1, 2], 1)
+    assert [lost[key] for key in ("response_packet", "rtt_ms", "rcode")] == [None, None, None]
+    assert (nobody["query_packet"], nobody["response_packet"], nobody["rcode"]) == (None, 3, "NOERROR")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_odd_questions_are_told_and_nothing_of_them_reaches_the_terminal(
+    odd: Path, language: str, sniffkit: Callable[..., Any]
+) -> None:
+    run = sniffkit("dns", "-v", odd, "--lang", language)
+    assert run.code == 0
+    assert "\x1b" not in run.out
+    assert "\\027[31mred.test" in run.out
+    assert "nobody.test" in run.out
+
+
+def test_no_dns_is_said(sniffkit: Callable[..., Any]) -> None:
+    run = sniffkit("dns", LOOKUP.with_name("arp-ping.pcap"))
+    assert "No DNS in the clear" in run.out
+    assert sniffkit("dns", "--json", LOOKUP.with_name("arp-ping.pcap")).out == ""
+
+
+def test_usage_errors(sniffkit: Callable[..., Any]) -> None:
+    assert sniffkit("dns").code == 2
+    assert sniffkit("dns", "--lang", "fr", LOOKUP).code == 2
+    assert sniffkit("dns", "no-such.pcap").code == 3
