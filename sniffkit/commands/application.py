@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 
 import typer
+from typer.core import TyperCommand
 
 from sniffkit.commands import arp, dns, explain, interfaces, live
 from sniffkit.commands.complaint import complain, wrong_command, wrong_option
-from sniffkit.commands.help import say
+from sniffkit.commands.help import remember, say
 from sniffkit.errors import ExitCode, SniffkitError
 
 app = typer.Typer(
@@ -20,11 +22,36 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("explain", help=say("explain"))(explain.explain)
-app.command("dns", help=say("dns"))(dns.dns)
-app.command("arp", help=say("arp"))(arp.arp)
-app.command("live", help=say("live"), cls=live.LiveCommand)(live.live)
-app.command("interfaces", help=say("interfaces"))(interfaces.interfaces)
+
+
+def _until_nobody_reads(command: Callable[..., None]) -> Callable[..., None]:
+    """End a command quietly when the reader of its output has gone (``| head``).
+
+    Typer would make exit code 1 of it, which here means a damaged capture.
+    """
+
+    @wraps(command)
+    def run(*positional: object, **named: object) -> None:
+        try:
+            command(*positional, **named)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes standard output once more when it ends, and must find a place for it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit from None
+
+    return run
+
+
+def _register(name: str, command: Callable[..., None], cls: type[TyperCommand] | None = None) -> None:
+    app.command(name, help=say(name), cls=cls)(_until_nobody_reads(command))
+
+
+_register("explain", explain.explain)
+_register("dns", dns.dns)
+_register("arp", arp.arp)
+_register("live", live.live, live.LiveCommand)
+_register("interfaces", interfaces.interfaces)
 
 
 def _version(value: bool) -> None:
@@ -45,13 +72,12 @@ def options(
 def application(arguments: Sequence[str] | None = None) -> int:
     """Run sniffkit with ``arguments`` (those of the process by default) and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    remember(given)
     try:
         mistake = wrong_command(given, (command.name or "" for command in app.registered_commands))
         if mistake is not None:
             raise mistake
-        code = app(given or ["--help"], standalone_mode=False)
-        sys.stdout.flush()
-        return int(code or 0)
+        return int(app(given or ["--help"], standalone_mode=False) or 0)
     except typer.TyperException as error:
         complain(wrong_option(error, given), given)
         return ExitCode.USAGE
@@ -62,7 +88,3 @@ def application(arguments: Sequence[str] | None = None) -> int:
     except SniffkitError as error:
         complain(error, given)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone (| head): that is not an error, and Python must not flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK

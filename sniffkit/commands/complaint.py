@@ -24,7 +24,7 @@ _MARGIN = " " * len(_NAME)
 
 def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
     """Write what is wrong and what to try to standard error; a caret stands under the place where that is known."""
-    catalogue = Catalogue(asked_language(arguments if arguments is not None else sys.argv[1:]))
+    catalogue = Catalogue(asked_language(arguments))
     values = {name: escaped(value) if isinstance(value, str) else value for name, value in error.values.items()}
     screen = Screen.of(sys.stderr)
     lines = [_NAME + catalogue.text(error.id, "message", **values)]

@@ -241,8 +241,7 @@ class Listing:
         batch = facts.columns.batch
         packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
         name, text = summary_of(packet)
-        if name:
-            protocol[row] = name
+        protocol[row] = name or f"LINKTYPE {batch.link_type[row]}"
         summary[row] = escaped(text)
         return packet
 

@@ -1,0 +1,106 @@
+"""Bad input ends in one clear line with packet and octet, the documented exit code, and everything readable told."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CAPTURE = Path(__file__).parents[2] / "captures" / "handshake-close-4.pcap"
+WHOLE = CAPTURE.read_bytes()
+HEADER = WHOLE[:24]
+SECTION = b"\x0a\x0d\x0d\x0a" + struct.pack("<IIHHqI", 28, 0x1A2B3C4D, 1, 0, -1, 28)
+LYING = HEADER + struct.pack("<IIII", 0, 0, 0x7FFFFFFF, 0x7FFFFFFF) + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("octets", "code", "told", "packets"),
+    [
+        (b"", 3, "empty", 0),
+        (b"hello world, this is no capture\n" * 4, 3, "text", 0),
+        (WHOLE[:20], 3, "20 octets", 0),
+        (WHOLE[:300], 1, "packet 4, at octet 286", 3),
+        (WHOLE[:320], 1, "packet 4", 3),
+        (LYING, 1, "2147483647", 0),
+        (gzip.compress(WHOLE[:300], mtime=0)[:-8], 1, "gzip", 3),
+        (SECTION + struct.pack("<II", 6, 0), 1, "octet 28", 0),
+    ],
+    ids=["empty", "text", "header cut", "record cut", "packet cut", "lying length", "gzip cut", "pcapng length 0"],
+)
+def test_damage(
+    octets: bytes, code: int, told: str, packets: int, tmp_path: Path, sniffkit: Callable[..., Any]
+) -> None:
+    path = tmp_path / "some.pcap"
+    path.write_bytes(octets)
+    run = sniffkit("explain", "-q", path)
+    assert run.code == code
+    assert len(run.out.splitlines()) == packets
+    assert told in run.err
+    assert "Traceback" not in run.err
+    chinese = sniffkit("explain", "-q", path, "--lang", "zh")
+    assert chinese.code == code
+    assert any("\u4e00" <= character <= "\u9fff" for character in chinese.err)
+
+
+def test_directory_and_nothing(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    assert sniffkit("explain", tmp_path).code == 3
+    assert sniffkit("explain", tmp_path / "nothing").code == 3
+    assert sniffkit("explain").code == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything; this needs Python 3.x without root")
+def test_no_permission(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    path = tmp_path / "secret.pcap"
+    path.write_bytes(WHOLE)
+    path.chmod(0)
+    assert sniffkit("explain", path).code == 4
+
+
+@pytest.mark.parametrize("options", [[], ["-q"], ["--json"]])
+def test_a_reader_that_goes_away_is_no_error(options: list[str], tmp_path: Path) -> None:
+    """``sniffkit explain big.pcap | head -1``."""
+    path = tmp_path / "big.pcap"
+    path.write_bytes(HEADER + WHOLE[24:] * 2000)
+    command = [sys.executable, "-m", "sniffkit", "explain", *options, str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stdout.readline()
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 0
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk", "utf-8"])
+def test_any_encoding(encoding: str) -> None:
+    """A GBK console and LANG=C read the same words, with signs they have."""
+    command = [sys.executable, "-m", "sniffkit", "explain", "--lang", "zh", str(CAPTURE)]
+    done = subprocess.run(command, capture_output=True, env=os.environ | {"PYTHONIOENCODING": encoding}, check=True)
+    text = done.stdout.decode(encoding)
+    assert "SYN-SENT" in text
+    assert ("客户端" in text) == (encoding != "ascii")
+    assert done.stderr == b""
+
+
+def test_a_name_with_control_characters_cannot_touch_the_screen(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    """A DNS question for a name that holds an escape sequence."""
+    name = b"\x08\x1b[31mred\x00"
+    dns = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0) + name + struct.pack(">HH", 1, 1)
+    udp = struct.pack(">HHHH", 40000, 53, 8 + len(dns), 0) + dns
+    ip = struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), 1, 0, 64, 17, 0, bytes(4), bytes(4)) + udp
+    frame = bytes(12) + b"\x08\x00" + ip
+    path = tmp_path / "\x1b]0;title\x07.pcap"
+    path.write_bytes(HEADER + struct.pack("<IIII", 1, 0, len(frame), len(frame)) + frame + b"\x00")
+    for options in ([], ["-q"], ["--packet", "1"], ["--json"]):
+        run = sniffkit("explain", path, *options)
+        assert run.code == 1
+        assert "\x1b" not in run.out + run.err
+        assert "\\x1b" in run.out or "\\\\x1b" in run.out or "\\027" in run.out or "\\\\027" in run.out
