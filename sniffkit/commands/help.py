@@ -9,7 +9,6 @@ from importlib.resources import files
 
 from sniffkit.explanations.language import LANGUAGES, Language, preferred_language
 
-
 _given: list[str] | None = None
 
 
