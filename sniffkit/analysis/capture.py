@@ -14,6 +14,7 @@ from sniffkit.analysis.conversations import Totals
 from sniffkit.analysis.dns_resolution import DnsResolution
 from sniffkit.analysis.frame_facts import FrameFacts
 from sniffkit.analysis.icmp_exchanges import IcmpExchanges
+from sniffkit.analysis.neighbour_discovery import NeighbourDiscovery
 from sniffkit.analysis.segments import Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
 from sniffkit.analysis.tcp_conversations import NOTHING_FOLLOWED, TcpConversations, TcpFacts
@@ -80,8 +81,9 @@ class CaptureAnalysis:
         self.frames = FrameFacts()
         self.checksums = ChecksumFacts()
         self.icmp = IcmpExchanges(keep=False)
+        self.neighbours = NeighbourDiscovery(keep=False)
         self.dns = DnsResolution(keep=False)
-        every: tuple[Teller, ...] = (self.frames, self.checksums, self.arp, self.icmp, self.dns)
+        every: tuple[Teller, ...] = (self.frames, self.checksums, self.arp, self.neighbours, self.icmp, self.dns)
         self._tellers = every if facts else ()
         self.packets = self.cut = 0
         self.first_ns = self.last_ns = NO_TIME
