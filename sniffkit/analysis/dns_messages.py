@@ -12,26 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.segments import ip_ends
-from sniffkit.protocols.header import Field, Form, Header
+from sniffkit.protocols.dns import HEADER
 from sniffkit.protocols.protocol import gather
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.protocols.columns import Columns
-
-HEADER = Header(
-    "dns",
-    "RFC 1035 section 4.1.1",
-    (
-        Field("dns.id", 16, Form.HEX),
-        Field("dns.flags", 16, Form.HEX),
-        Field("dns.count.queries", 16),
-        Field("dns.count.answers", 16),
-        Field("dns.count.auth_rr", 16),
-        Field("dns.count.add_rr", 16),
-    ),
-)
 
 DNS, MDNS, LLMNR = 0, 1, 2
 """Codes of ``DnsMessages.family``."""
