@@ -22,6 +22,9 @@ FIN, SYN, RST, PSH, ACK, URG = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 IPV4_MAPPED = 0xFFFF << 32
 """Lower half of ::ffff:0.0.0.0, under which IPv4 addresses stand (RFC 4291 section 2.5.5.2)."""
 
+EXTENSIONS = frozenset({"ipv6.hopopts", "ipv6.dstopts", "ipv6.routing", "ipv6.fraghdr", "ah"})
+"""Headers that stand between IP and the transport and have no addresses of their own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segments:
@@ -118,11 +121,12 @@ def ip_ends(
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.int32]]:
     """Return source and destination, uint64 (m, 2), and the IPv4 identification, int32 (m,), of each row's parent.
 
-    parent, parent_index: protocol code and row of the IP header directly below, as in ``Rows``. A row under
-    neither IPv4 nor IPv6 has the address ``::``.
+    parent, parent_index: protocol code and row of the layer directly below, as in ``Rows``; extension headers are
+    passed over down to the IP header. A row under neither IPv4 nor IPv6 has the address ``::``.
     """
     from sniffkit.protocols.columns import PROTOCOLS
 
+    parent, parent_index = _below_extensions(columns, parent, parent_index)
     source = np.zeros((len(parent), 2), np.uint64)
     destination = np.zeros((len(parent), 2), np.uint64)
     identification = np.full(len(parent), -1, np.int32)
@@ -138,6 +142,26 @@ def ip_ends(
         source[six] = _halves(columns["ipv6.src"][at])
         destination[six] = _halves(columns["ipv6.dst"][at])
     return source, destination, identification
+
+
+def _below_extensions(
+    columns: Columns, parent: NDArray[np.int32], parent_index: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Return the IP header below each row's parent where that is an extension header (RFC 8200 section 4, RFC 4302)."""
+    from sniffkit.protocols.columns import PROTOCOLS
+
+    extensions = [code for code, name in enumerate(PROTOCOLS) if name in EXTENSIONS]
+    above = np.flatnonzero(np.isin(parent, extensions))
+    if not len(above):
+        return parent, parent_index
+    parent, parent_index = parent.copy(), parent_index.copy()
+    while len(above):
+        for code in np.unique(parent[above]).tolist():
+            here = above[parent[above] == code]
+            rows, place = columns.rows(PROTOCOLS[code]), parent_index[here]
+            parent[here], parent_index[here] = rows.parent[place], rows.parent_index[place]
+        above = above[np.isin(parent[above], extensions)]
+    return parent, parent_index
 
 
 def _halves(addresses: NDArray[Any]) -> NDArray[np.uint64]:

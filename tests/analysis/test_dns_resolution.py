@@ -18,7 +18,7 @@ import dns.rrset
 import numpy as np
 import pytest
 from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.inet6 import IPv6
+from scapy.layers.inet6 import IPv6, IPv6ExtHdrHopByHop, RouterAlert
 from scapy.layers.l2 import Ether
 
 from sniffkit.analysis.dns_exchange import question_name
@@ -389,6 +389,16 @@ def test_ipv6_works_alike() -> None:
     back6 = LINK / IPv6(src=ends[1], dst=ends[0]) / UDP(sport=53, dport=4000) / reply
     facts = told(DnsResolution(), [bytes(question), bytes(back6)])
     assert one(facts, 2, "dns.response.answer")["server"] == ends[1]
+
+
+def test_extension_headers_between_the_addresses_and_udp_are_passed_over() -> None:
+    query = asked("www.test")
+    reply = answer(query, "www.test. 1 IN A 192.0.2.9").to_wire()
+    alert = IPv6ExtHdrHopByHop(options=[RouterAlert()])
+    question = LINK / IPv6(src="2001:db8::2", dst="2001:db8::53") / alert / UDP(sport=4000, dport=53) / query.to_wire()
+    back6 = LINK / IPv6(src="2001:db8::53", dst="2001:db8::2") / alert / UDP(sport=53, dport=4000) / reply
+    facts = told(DnsResolution(), [bytes(question), bytes(back6)])
+    assert one(facts, 2, "dns.response.answer")["server"] == "2001:db8::53"
 
 
 def test_a_damaged_message_is_told_as_far_as_it_can_be_read() -> None:
