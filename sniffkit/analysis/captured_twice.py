@@ -24,6 +24,9 @@ WITH_IDENTIFICATION_NS = 50_000_000
 WITHOUT_IDENTIFICATION_NS = 1_000_000
 """The same where there is none (IPv6, or 0): acks that repeat each other on purpose must not be taken for one."""
 
+DOUBLED_SHARE = 0.4
+"""Where this share of the packets are certain second captures, everything is captured twice (all doubled is 0.5)."""
+
 _CARRIED = 256
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -35,6 +38,7 @@ class CapturedTwice:
         self._hash = np.zeros(0, np.uint64)
         self._number = np.zeros(0, np.int64)
         self._time = np.zeros(0, np.int64)
+        self._certain = self._packets = 0
 
     def feed(self, columns: Columns) -> NDArray[np.int64]:
         """Return for each packet of the batch the number of the packet it repeats, or 0: int64 (n,)."""
@@ -59,7 +63,12 @@ class CapturedTwice:
             mine = later >= carried
             later, earlier = later[mine], earlier[mine]
             apart = times[later] - times[earlier]
-            near = (apart >= 0) & (apart <= limit[later - carried]) & (numbers[later] != numbers[earlier])
+            near = (apart >= 0) & (apart <= np.abs(limit[later - carried])) & (numbers[later] != numbers[earlier])
+            sure = near & (limit[later - carried] > 0)
+            self._certain += int(sure.sum())
+            self._packets += int((limit > 0).sum())
+            if self._certain < DOUBLED_SHARE * self._packets:
+                near = sure
             repeats[row[later[near] - carried]] = numbers[earlier[near]]
         self._hash, self._number, self._time = every[-_CARRIED:], numbers[-_CARRIED:], times[-_CARRIED:]
         return repeats
@@ -68,7 +77,10 @@ class CapturedTwice:
 def _hashes(
     columns: Columns, protocol: str
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
-    """Return packet, hash of all that identifies it, and how far apart two captures may be, for each header."""
+    """Return packet, hash of all that identifies it, and how far apart two captures may be, for each header.
+
+    A negative distance: two such packets may also have been sent on purpose.
+    """
     rows: Rows = columns.rows(protocol)
     if not len(rows.row):
         empty = np.zeros(0, np.int64)
@@ -87,7 +99,7 @@ def _hashes(
         mixed = (mixed ^ word.astype(np.uint64)) * _ODD
         mixed ^= mixed >> np.uint64(31)
     limit = np.where(identification > 0, WITH_IDENTIFICATION_NS, WITHOUT_IDENTIFICATION_NS)
-    if protocol == "tcp":  # a bare ack without identification may well be sent twice on purpose
+    if protocol == "tcp":  # a bare ack without identification may well be sent twice on purpose: not certain
         bare = (identification <= 0) & (rows.length <= columns["tcp.hdr_len"]) & ((columns["tcp.flags"] & 7) == 0)
-        limit = np.where(bare, -1, limit)
+        limit = np.where(bare, -limit, limit)
     return rows.row, mixed, limit

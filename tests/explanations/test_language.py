@@ -1,0 +1,68 @@
+"""Languages: which one the reader wants, and how durations are written in it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sniffkit.explanations.catalogue import Catalogue
+from sniffkit.explanations.language import duration, preferred_language
+from sniffkit.explanations.plain import escaped
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "zh"),
+        ({"LANG": "en_US.UTF-8"}, "en"),
+        ({"LANG": "C"}, "en"),
+        ({}, "en"),
+        ({"LC_ALL": "zh_TW.UTF-8", "LANG": "en_US.UTF-8"}, "zh"),
+        ({"SNIFFKIT_LANG": "en", "LC_ALL": "zh_CN.UTF-8"}, "en"),
+    ],
+)
+def test_language_of_the_environment(environment: dict[str, str], language: str) -> None:
+    assert preferred_language(environment) == language
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "english", "chinese"),
+    [
+        (0, "0 ns", "0 ns"),
+        (412_000, "412 µs", "412 µs"),
+        (20_100_000, "20.1 ms", "20.1 ms"),
+        (999_900_000, "1.00 s", "1.00 s"),
+        (75_000_000_000, "75.0 s", "75.0 s"),
+        (900_000_000_000, "15 min", "15 分"),
+        (7_380_000_000_000, "2 h 3 min", "2 小时 3 分"),
+        (-5_000_000, "-5.00 ms", "-5.00 ms"),
+    ],
+)
+def test_durations(nanoseconds: int, english: str, chinese: str) -> None:
+    assert (duration(nanoseconds, "en"), duration(nanoseconds, "zh")) == (english, chinese)
+
+
+def test_a_text_fills_its_blanks_and_says_ends_in_its_language() -> None:
+    values = {"sender": "server", "receiver": "client", "elapsed_ns": 20_100_000, "number": 4}
+    assert Catalogue("en").text("tcp.ack.answers", **values) == "Answers packet 4 after 20.1 ms."
+    assert "服务器" in Catalogue("zh").text("tcp.mark.zero_window", **values)
+
+
+def test_a_missing_text_is_an_error() -> None:
+    with pytest.raises(KeyError, match="such"):
+        Catalogue("zh").text("no.such.key")
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("plain", "plain"),
+        ("中文", "中文"),
+        ("\x1b[31m", r"\x1b[31m"),
+        ("a\nb\x00", r"a\x0ab\x00"),
+        ("\u202etxt.exe", r"\u202etxt.exe"),
+        ("\ud800", r"\ud800"),
+        ("\U000e0001", r"\U000e0001"),
+    ],
+)
+def test_nothing_from_a_packet_can_touch_the_screen(raw: str, shown: str) -> None:
+    assert escaped(raw) == shown

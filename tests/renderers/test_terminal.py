@@ -1,0 +1,71 @@
+"""The terminal: Chinese counted in cells, signs spelled where the encoding has none, colour only where it is wanted."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.cells import cell_len
+
+from sniffkit.explanations.lesson import EndState, Line, Note, PacketLesson
+from sniffkit.renderers.screen import Screen
+from sniffkit.renderers.terminal import Terminal
+
+LESSON = PacketLesson(
+    Line(3, "0.020616", "10.0.0.2:50000", "93.184.216.34:80", "TCP", 66, "[ACK] Seq=1 Ack=1 Win=64256 Len=0"),
+    "三次握手 3/3",
+    (EndState("客户端", "SYN-SENT", "ESTABLISHED", "已建立连接"), EndState("服务器", "LISTEN", "LISTEN", "监听")),
+    (Note("a", "lesson", "确认号 284423002 = 284423001 + 1，确认了服务器的 SYN。" * 5), Note("b", "warning", "注意。")),
+)
+
+
+def drawn(width: int | None, colour: bool = False, signs: bool = True) -> str:
+    stream = io.StringIO()
+    Terminal(Screen(stream, width, colour, signs)).tell([LESSON])
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_no_line_is_wider_than_the_screen(width: int) -> None:
+    assert all(cell_len(line) <= width for line in drawn(width).splitlines())
+
+
+def test_closing_signs_never_begin_a_line() -> None:
+    for width in range(40, 100):
+        assert not any(line.strip().startswith(("。", "，")) for line in drawn(width).splitlines())
+
+
+def test_a_pipe_gets_whole_lines() -> None:
+    lines = drawn(None).splitlines()
+    assert len(lines) == 4
+    assert "\x1b" not in drawn(None)
+
+
+def test_colour_changes_nothing_but_colour() -> None:
+    import re
+
+    assert re.sub(r"\x1b\[[0-9;]*m", "", drawn(80, colour=True)) == drawn(80)
+    assert drawn(80, colour=True) != drawn(80)
+
+
+def test_signs_are_spelled_in_ascii() -> None:
+    text = drawn(None, signs=False)
+    assert "->" in text
+    assert "→" not in text
+    assert "·" not in text
+
+
+@pytest.mark.parametrize(
+    ("environment", "choice", "colour"),
+    [
+        ({}, "auto", False),
+        ({"FORCE_COLOR": "1"}, "auto", True),
+        ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, "auto", False),
+        ({"CLICOLOR_FORCE": "0"}, "auto", False),
+        ({"NO_COLOR": "1"}, "always", True),
+        ({"FORCE_COLOR": "1", "TERM": "dumb"}, "auto", False),
+        ({"FORCE_COLOR": "1"}, "never", False),
+    ],
+)
+def test_who_decides_on_colour(environment: dict[str, str], choice: str, colour: bool) -> None:
+    assert Screen.of(io.StringIO(), choice, environment).colour is colour
