@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sniffkit.analysis.segments import ACK, FIN, RST, SYN, Segments
+from sniffkit.analysis.segments import ACK, SYN, Segments
 from sniffkit.analysis.tcp_ends import MOST_SENT, Segment, ahead
+from sniffkit.analysis.tcp_lanes import Groups
 from sniffkit.analysis.tcp_phases import Connection, pack_states
+from sniffkit.analysis.tcp_quiet_runs import SPECIAL, QuietRuns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from numpy.typing import NDArray
 
     from sniffkit.analysis.facts import Fact
@@ -20,7 +24,6 @@ if TYPE_CHECKING:
 FOLLOWED = 100_000
 """How many conversations are followed at once; past that the ones silent for longest are let go and counted."""
 
-_SPECIAL = SYN | FIN | RST | ACK
 _CIRCLE, _HALF = 0xFFFFFFFF, 0x80000000
 
 
@@ -37,6 +40,8 @@ class TcpFacts:
     elapsed_ns:  int64 (m,) time since that packet
     steps:       the steps of the rows that take some
     told:        facts of the rows that have some
+
+    Where nobody asked for the answers, ``advance`` is -1, ``answers`` and ``elapsed_ns`` are 0 throughout.
     """
 
     from_client: NDArray[np.bool_]
@@ -63,134 +68,200 @@ NOTHING_FOLLOWED = TcpFacts(
 """The facts of a batch whose conversations nobody follows."""
 
 
+@dataclass(slots=True)
+class _Told:
+    """What was found so far of a batch: segments that were looked at, and whole runs that were not.
+
+    rows, from_client, phases, states, advances: of each segment looked at; answers: row, packet, time since
+    runs: place of the first segment in stream order, of the one after the last, client, phase, states
+    """
+
+    rows: list[int] = field(default_factory=list)
+    from_client: list[bool] = field(default_factory=list)
+    phases: list[int] = field(default_factory=list)
+    states: list[int] = field(default_factory=list)
+    advances: list[int] = field(default_factory=list)
+    answers: list[tuple[int, int, int]] = field(default_factory=list)
+    steps: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    told: dict[int, list[Fact]] = field(default_factory=dict)
+    runs: list[tuple[int, int, int, int, int]] = field(default_factory=list)
+
+    def rest(self, row: int, direction: int, connection: Connection, advance: int) -> None:
+        """Note a segment that changes no state."""
+        self.rows.append(row)
+        self.from_client.append(direction == connection.client)
+        self.phases.append(connection.resting_phase)
+        self.states.append(connection.resting_states)
+        self.advances.append(advance)
+
+    def facts(self, count: int, groups: Groups | None) -> TcpFacts:
+        """Return everything as arrays of ``count`` segments; groups: the order in which the runs are counted."""
+        from_client = np.zeros(count, np.bool_)
+        phase, states = np.zeros(count, np.uint8), np.zeros(count, np.uint16)
+        advance = np.full(count, -1)
+        answers, elapsed = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        if self.runs and groups is not None:
+            begin, end, client, phases, resting = np.array(self.runs, np.int64).T
+            size = end - begin
+            first = np.cumsum(size) - size
+            place = np.arange(int(size.sum())) + np.repeat(begin - first, size)
+            row = groups.order[place]
+            from_client[row] = groups.second[place] == np.repeat(client, size)
+            phase[row] = np.repeat(phases, size)
+            states[row] = np.repeat(resting, size)
+        rows = np.array(self.rows, np.int64)
+        from_client[rows] = self.from_client
+        phase[rows] = self.phases
+        states[rows] = self.states
+        advance[rows] = self.advances
+        if self.answers:
+            row, number, since = np.array(self.answers, np.int64).T
+            answers[row], elapsed[row] = number, since
+        return TcpFacts(from_client, phase, states, advance, answers, elapsed, self.steps, self.told)
+
+
 class TcpConversations:
     """Feeds every conversation its segments.
+
+    answers: tell which packet each acknowledgment answers. Every segment is then looked at, which takes a few
+    microseconds each; without it only those that can change a state are, the rest is told in columns
+    (``tcp_quiet_runs``).
 
     connections: stream number -> Connection, the ones followed at the moment
     let_go:      how many were let go because there were more than FOLLOWED
     """
 
-    def __init__(self, services: frozenset[int] = frozenset(), followed: int = FOLLOWED) -> None:
+    def __init__(
+        self, services: frozenset[int] = frozenset(), followed: int = FOLLOWED, *, answers: bool = True
+    ) -> None:
         self.connections: dict[int, Connection] = {}
         self.let_go = 0
         self._services = services
         self._followed = followed
+        self._answers = answers
 
-    def feed(self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64]) -> TcpFacts:
+    def feed(
+        self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64], groups: Groups | None = None
+    ) -> TcpFacts:
         """Follow one batch.
 
         twice: int64 (n,) for each packet of the batch the number of the packet it is a second capture of, or 0.
+        groups: the segments sorted by stream, where that has been done already.
         Headers of unknown payload length (quoted in an ICMP error) move nothing.
         """
         if len(self.connections) + int(numbers.opened.sum()) > self._followed:
             self._let_go_of_the_silent()
+        told = _Told()
+        columns = (
+            numbers.stream,
+            numbers.direction,
+            segments.number,
+            segments.time_ns,
+            segments.sequence,
+            segments.acknowledgment,
+            segments.flags,
+            segments.length,
+            segments.window,
+            segments.scale_shift,
+            twice[segments.row],
+        )
+        if self._answers:
+            for row, values in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+                self._look_at(row, values, segments, told)
+            return told.facts(len(segments), None)
+        groups = groups or Groups.by_stream(numbers)
+        if len(segments):
+            self._look_at_notable(segments, columns, groups, told)
+        return told.facts(len(segments), groups)
+
+    def forget(self, streams: Iterable[int]) -> None:
+        """Let go of conversations that are closed or idle; one that goes on is begun anew."""
+        for stream in streams:
+            self.connections.pop(stream, None)
+
+    def _look_at_notable(
+        self, segments: Segments, columns: tuple[NDArray[Any], ...], groups: Groups, told: _Told
+    ) -> None:
+        """Follow a batch stream by stream; runs of segments that only move numbers are passed over."""
+        order = groups.order
+        runs = QuietRuns(segments, groups, columns[-1])
+        table = np.empty((len(order), len(columns)), np.int64)
+        for place, column in enumerate(columns):
+            table[:, place] = column[order]
+        run_of, rows, quiet_end = runs.run, order.tolist(), runs.quiet_end.tolist()
+        ends = [*groups.start[1:].tolist(), len(order)]
         connections = self.connections
-        from_client: list[bool] = []
-        phases: list[int] = []
-        states: list[int] = []
-        advances: list[int] = []
-        steps: dict[int, tuple[str, ...]] = {}
-        told: dict[int, list[Fact]] = {}
-        answers = np.zeros(len(segments), np.int64)
-        elapsed = np.zeros(len(segments), np.int64)
-        columns = zip(
-            numbers.stream.tolist(),
-            numbers.direction.tolist(),
-            segments.number.tolist(),
-            segments.time_ns.tolist(),
-            segments.sequence.tolist(),
-            segments.acknowledgment.tolist(),
-            segments.flags.tolist(),
-            segments.length.tolist(),
-            segments.window.tolist(),
-            twice[segments.row].tolist(),
-            strict=True,
-        )
-        for row, (stream, direction, number, time, sequence, acknowledgment, flags, length, window, same) in enumerate(
-            columns
-        ):
+        for stream, begin, end in zip(groups.stream.tolist(), groups.start.tolist(), ends, strict=True):
             connection = connections.get(stream)
-            if connection is not None and flags & _SPECIAL == ACK and not same and connection.settled and length >= 0:
-                me, peer = connection.ends[direction], connection.ends[1 - direction]
-                # Nothing but numbers moves: kept short because most packets are of this kind.
-                if (
-                    me.acknowledged is not None
-                    and me.next is not None
-                    and (peer.next is None or (acknowledgment - peer.next - 1) & _CIRCLE > _HALF)
-                    and (peer.seen or me.fin is None)
-                ):
-                    gained = (acknowledgment - me.acknowledged) & _CIRCLE
-                    if gained >= _HALF:
-                        gained = 0
-                    elif gained:
-                        me.acknowledged = acknowledgment
-                        if peer.sent:
-                            answered = peer.confirm(acknowledgment)
-                            if answered is not None:
-                                answers[row], elapsed[row] = answered[0], time - answered[1]
-                    if length and len(me.sent) < MOST_SENT:
-                        me.sent.setdefault((sequence + length) & _CIRCLE, (number, time))
-                    if (sequence + length - me.next) & _CIRCLE < _HALF:
-                        me.next = (sequence + length) & _CIRCLE
-                    me.window = window << me.scale if me.scale > 0 else window
-                    me.open_shown = True
-                    me.last = None
-                    connection.packets += 1
-                    connection.number = number
-                    from_client.append(direction == connection.client)
-                    phases.append(connection.resting_phase)
-                    states.append(connection.resting_states)
-                    advances.append(gained)
-                    continue
-            if connection is None:
-                connection = connections[stream] = Connection(self._client(segments, row, direction))
-            if length < 0:
-                from_client.append(direction == connection.client)
-                phases.append(connection.resting_phase)
-                states.append(connection.resting_states)
-                advances.append(-1)
-                continue
-            before = connection.ends[direction].acknowledged
-            segment = Segment(
-                number,
-                time,
-                direction,
-                sequence,
-                acknowledgment,
-                flags,
-                length,
-                window,
-                int(segments.scale_shift[row]),
-                same,
-            )
-            phase, happened = connection.feed(segment)
-            if not same:
-                answered = connection.answered(segment)
-                if answered is not None:
-                    answers[row], elapsed[row] = answered[0], time - answered[1]
-            old, new = connection.before, [end.state for end in connection.ends]
-            one, other = connection.client, 1 - connection.client
-            from_client.append(direction == one)
-            phases.append(phase)
-            states.append(pack_states(old[one], new[one], old[other], new[other]))
-            gained = -1
-            if flags & ACK and before is not None and not flags & SYN:
-                gained = max(ahead(acknowledgment, before), 0)
-            advances.append(gained)
-            if happened:
-                steps[row] = happened
-            if connection.facts:
-                told[row] = connection.facts
-        return TcpFacts(
-            np.array(from_client, np.bool_),
-            np.array(phases, np.uint8),
-            np.array(states, np.uint16),
-            np.array(advances, np.int64),
-            answers,
-            elapsed,
-            steps,
-            told,
-        )
+            place, looked_at = begin, begin
+            while place < end:
+                if connection is not None and connection.settled and place >= looked_at:
+                    run = int(run_of[place])
+                    upto = quiet_end[run]
+                    if upto > place:
+                        if runs.pass_over(connection, run, place, upto):
+                            resting = connection.client, connection.resting_phase, connection.resting_states
+                            told.runs.append((place, upto, *resting))
+                            place = upto
+                            continue
+                        looked_at = upto
+                connection = self._look_at(rows[place], table[place].tolist(), segments, told)
+                place += 1
+
+    def _look_at(self, row: int, values: Sequence[int], segments: Segments, told: _Told) -> Connection:
+        """Give one segment to its conversation, and return that."""
+        stream, direction, number, time, sequence, acknowledgment, flags, length, window, scale, same = values
+        connection = self.connections.get(stream)
+        if connection is None:
+            connection = self.connections[stream] = Connection(self._client(segments, row, direction))
+        elif flags & SPECIAL == ACK and not same and connection.settled and length >= 0:
+            me, peer = connection.ends[direction], connection.ends[1 - direction]
+            # Nothing but numbers moves: kept short because most packets are of this kind.
+            if (
+                me.acknowledged is not None
+                and me.next is not None
+                and (peer.next is None or (acknowledgment - peer.next - 1) & _CIRCLE > _HALF)
+                and (peer.seen or me.fin is None)
+            ):
+                gained = (acknowledgment - me.acknowledged) & _CIRCLE
+                if gained >= _HALF:
+                    gained = 0
+                elif gained:
+                    me.acknowledged = acknowledgment
+                    if peer.sent and (answered := peer.confirm(acknowledgment)) is not None:
+                        told.answers.append((row, answered[0], time - answered[1]))
+                if length and self._answers and len(me.sent) < MOST_SENT:
+                    me.sent.setdefault((sequence + length) & _CIRCLE, (number, time))
+                if (sequence + length - me.next) & _CIRCLE < _HALF:
+                    me.next = (sequence + length) & _CIRCLE
+                me.window = window << me.scale if me.scale > 0 else window
+                me.open_shown = True
+                me.last = None
+                connection.packets += 1
+                connection.number = number
+                told.rest(row, direction, connection, gained if self._answers else -1)
+                return connection
+        if length < 0:
+            told.rest(row, direction, connection, -1)
+            return connection
+        before = connection.ends[direction].acknowledged
+        segment = Segment(number, time, direction, sequence, acknowledgment, flags, length, window, scale, same)
+        phase, happened = connection.feed(segment)
+        if not same and self._answers and (answered := connection.answered(segment)) is not None:
+            told.answers.append((row, answered[0], time - answered[1]))
+        one, other = connection.client, 1 - connection.client
+        old, ends = connection.before, connection.ends
+        told.rows.append(row)
+        told.from_client.append(direction == one)
+        told.phases.append(phase)
+        told.states.append(pack_states(old[one], ends[one].state, old[other], ends[other].state))
+        known = self._answers and flags & ACK and before is not None and not flags & SYN
+        told.advances.append(max(ahead(acknowledgment, before), 0) if known and before is not None else -1)
+        if happened:
+            told.steps[row] = happened
+        if connection.facts:
+            told.told[row] = connection.facts
+        return connection
 
     def _client(self, segments: Segments, row: int, direction: int) -> int:
         """Return the direction of the client as far as ports tell it; a SYN tells it better."""
