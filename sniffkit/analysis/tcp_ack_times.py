@@ -2,7 +2,7 @@
 
 Where all segments of a direction end one after the other and acks only move forward, an ack answers the first segment
 that ends at its number: one search in sorted columns. Other streams of the batch, those with spurious retransmissions
-or keep-alives, go through the plain list (``tcp_unacknowledged``).
+or keep-alives, go through the plain list (``tcp_open_segments``).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from sniffkit.analysis.segments import ACK, FIN, SYN
 from sniffkit.analysis.tcp_mark_names import Mark
 from sniffkit.analysis.tcp_marks_sequential import MOST_UNACKNOWLEDGED
-from sniffkit.analysis.tcp_unacknowledged import Sent, UnacknowledgedList
+from sniffkit.analysis.tcp_open_segments import Sent, UnacknowledgedList
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

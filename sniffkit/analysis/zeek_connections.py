@@ -1,9 +1,9 @@
 """Zeek's ``conn_state`` and ``history`` of every TCP stream, fed batch by batch.
 
 Only packets that can write a letter or change a state are looked at one by one: those with SYN, FIN or RST, the first
-data and the first bare ack of either side, zero windows and what was sent again. A stream with holes is read packet by
-packet from its first hole on. A connection here is a stream as Wireshark numbers it; Zeek itself begins a new one after
-some minutes of silence.
+data and the first bare ack of either side, zero windows and what was sent again. A stream with a hole is read packet
+by packet until the hole is filled. A connection here is a stream as Wireshark numbers it; Zeek itself begins a new one
+after some minutes of silence.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from sniffkit.analysis.tcp_lanes import Groups
     from sniffkit.analysis.tcp_marks import Marks
 
-_DATA, _ACK, _EVERY, _BEGUN = 1, 4, 16, 32
-"""Bits kept of a stream: data seen (1, 2 by direction), a bare ack seen (4, 8), every packet is looked at, begun."""
+_DATA, _ACK, _BROKEN, _BEGUN = 1, 4, 16, 32
+"""Bits kept of a stream: data seen (1, 2 by direction), a bare ack seen (4, 8), it has a hole, it has begun."""
+
+_AT_A_TIME = 32
+"""So many packets of a stream with a hole are unpacked together; most holes are filled sooner."""
 
 _AGAIN = int(Mark.RETRANSMISSION | Mark.OUT_OF_ORDER | Mark.KEEP_ALIVE)
 _HOLE = int(Mark.LOST_SEGMENT | Mark.ACK_LOST_SEGMENT)
@@ -45,14 +48,35 @@ class ZeekOutcome:
     originator: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """One batch while it is read.
+
+    singly: bool (m,) segments whose numbers the marks told one by one; before, other: uint32 (m,) highest number
+    of the sender before each segment, and of the other side
+    """
+
+    segments: Segments
+    numbers: StreamNumbers
+    marks: Marks
+    groups: Groups
+    singly: NDArray[np.bool_]
+    before: NDArray[np.uint32]
+    other: NDArray[np.uint32]
+
+
 class ZeekConnections:
     """What Zeek would write of each stream; one octet a stream beside the connections that are open.
 
     An ordinary connection is a number (its shape) and its few special packets; with the first packet out of the
     ordinary those are read again by the plain rules.
+
+    cut_is_hole: payload cut by the snap length counts as not seen, as in Zeek. A capture of headers only then has a G
+    or g in every history, which says nothing of the network.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, cut_is_hole: bool = False) -> None:
+        self.cut_is_hole = cut_is_hole
         self._shapes = Shapes()
         self._ordinary: dict[int, tuple[int, list[_Event]]] = {}
         self._connections: dict[int, ZeekConnection] = {}
@@ -84,69 +108,66 @@ class ZeekConnections:
         highest = int(numbers.stream.max()) + 1
         if highest > len(self._seen):
             self._seen = grown(self._seen, max(1024, highest + highest // 2))
-        groups = marks.by_stream()
-        events, holes = self._events(segments, numbers, marks, groups)
-        at = np.flatnonzero(events)
-        which = groups.order[at]
-        own_highest, other_highest = marks.highest_before()
+        batch = _Batch(segments, numbers, marks, marks.by_stream(), marks.told_singly(), *marks.highest_before())
+        at, unread = self._events(batch)
+        which = batch.groups.order[at]
         rows = zip(
             numbers.stream[which].tolist(),
-            _kinds(segments, marks, which, holes[at]).tolist(),
+            self._kinds(batch, which, unread).tolist(),
             numbers.direction[which].tolist(),
             segments.flags[which].tolist(),
             segments.sequence[which].tolist(),
             segments.acknowledgment[which].tolist(),
             segments.length[which].tolist(),
             segments.window[which].tolist(),
-            (segments.captured >= segments.length)[which].tolist(),
-            own_highest[which].tolist(),
-            other_highest[which].tolist(),
-            holes[at].tolist(),
+            self._whole(segments)[which].tolist(),
+            batch.before[which].tolist(),
+            batch.other[which].tolist(),
+            unread.tolist(),
             segments.source_port[which].tolist(),
             segments.destination_port[which].tolist(),
             which.tolist(),
             strict=True,
         )
         ordinary, connections, after = self._ordinary, self._connections, self._shapes.after
-        waiting: dict[int, int] = {}
+        current = read_to = -1
         for stream, kind, side, *event in rows:
-            known = ordinary.get(stream)
-            if known is not None:
+            row = event[-1]
+            if stream != current:
+                current, read_to = stream, -1
+            elif row <= read_to:
+                continue
+            if (known := ordinary.get(stream)) is not None:
                 shape = after(known[0], side, kind)
                 known[1].append((side, *event))
                 if shape >= 0:
                     ordinary[stream] = shape, known[1]
-                else:
-                    del ordinary[stream]
-                    connection = connections[stream] = _read_again(known[1])
-                    self._watch(connection, stream, event[-1], waiting)
-                continue
-            connection_or_none = connections.get(stream)
-            if connection_or_none is None:
-                flags, source_port, destination_port = event[0], event[-3], event[-2]
-                shape = after(self._shapes.first(side, is_turned(flags, source_port, destination_port)), side, kind)
-                if shape >= 0:
-                    ordinary[stream] = shape, [(side, *event)]
                     continue
-                connection = connections[stream] = ZeekConnection(flags, source_port, destination_port, side)
+                del ordinary[stream]
+                connection = connections[stream] = _read_again(known[1])
             else:
-                connection = connection_or_none
-            _read(connection, (side, *event))
-            self._watch(connection, stream, event[-1], waiting)
-        for stream, row in waiting.items():
-            self._read_on(segments, numbers, marks, groups, stream, row)
+                found = connections.get(stream)
+                if found is None:
+                    first = event[0], event[-3], event[-2]  # flags and ports
+                    shape = after(self._shapes.first(side, is_turned(*first)), side, kind)
+                    if shape >= 0:
+                        ordinary[stream] = shape, [(side, *event)]
+                        continue
+                    found = connections[stream] = ZeekConnection(*first, side)
+                connection = found
+                _read(connection, (side, *event))
+            if batch.singly[row] or connection.is_broken():
+                read_to = self._read_on(batch, connection, stream, row)
 
-    @staticmethod
-    def _watch(connection: ZeekConnection, stream: int, row: int, waiting: dict[int, int]) -> None:
-        if connection.waits():
-            waiting[stream] = row
-        else:
-            waiting.pop(stream, None)
+    def _whole(self, segments: Segments) -> NDArray[np.bool_]:
+        """Return which segments' payload counts as seen: bool (m,)."""
+        if self.cut_is_hole:
+            return segments.captured >= segments.length
+        return np.ones(len(segments), np.bool_)
 
-    def _events(
-        self, segments: Segments, numbers: StreamNumbers, marks: Marks, groups: Groups
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return the segments to look at, and those after a hole in their stream: bool (m,) each, in stream order."""
+    def _events(self, batch: _Batch) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Return the places in stream order to look at, int64 (k,), and which continue a stream with a hole."""
+        segments, marks, groups = batch.segments, batch.marks, batch.groups
         order = groups.order
         flags, length = segments.flags[order], segments.length[order]
         mask = marks.mask[order]
@@ -155,6 +176,10 @@ class ZeekConnections:
         seen = self._seen[groups.stream][groups.of]
         special = (flags & (SYN | FIN | RST)) != 0
         events = special | (segments.window[order] == 0) | (some & ((mask & np.uint16(_AGAIN)) != 0))
+        events |= (mask & np.uint16(_HOLE)) != 0
+        events |= batch.singly[order]
+        if self.cut_is_hole:
+            events |= segments.captured[order] < length
         for kind, bit in ((some & ~special, _DATA), (~some & ~special & ((flags & ACK) != 0), _ACK)):
             bits = np.where(groups.second, np.uint8(bit << 1), np.uint8(bit))
             new = np.flatnonzero(kind & looked_at & ((seen & bits) == 0))
@@ -162,60 +187,75 @@ class ZeekConnections:
                 _, first = np.unique(groups.of[new] * 2 + groups.second[new], return_index=True)
                 events[new[first]] = True
                 np.bitwise_or.at(self._seen, groups.stream[groups.of[new[first]]], bits[new[first]])
-        begins = np.flatnonzero(looked_at & ((seen & _BEGUN) == 0))
+        unread = np.zeros(len(order), np.bool_)
+        begins = np.flatnonzero(looked_at & ((seen & (_BEGUN | _BROKEN)) != _BEGUN))
         if len(begins):
             group, first = np.unique(groups.of[begins], return_index=True)
-            events[begins[first]] = True
+            begins = begins[first]
+            events[begins] = True
+            unread[begins] = (seen[begins] & _BROKEN) != 0
             self._seen[groups.stream[group]] |= np.uint8(_BEGUN)
-        every = (seen & _EVERY) != 0
-        hole = (mask & np.uint16(_HOLE)) != 0
-        hole |= some & (segments.captured[order] < length)
-        hole |= marks.told_singly()[order]
-        hole &= looked_at
-        holes = every
-        at = np.flatnonzero(hole & ~every)
-        if len(at):
-            group, first = np.unique(groups.of[at], return_index=True)
-            begin = np.full(len(groups.start), len(order))
-            begin[group] = at[first]
-            place = np.arange(len(order))
-            events |= place >= begin[groups.of]
-            holes = every | (place > begin[groups.of])  # at the first one the numbers before it still hold
-            self._seen[groups.stream[group]] |= np.uint8(_EVERY)
-        return (events | every) & looked_at, holes
+        at = np.flatnonzero(events & looked_at)
+        return at, unread[at]
 
-    def _read_on(
-        self, segments: Segments, numbers: StreamNumbers, marks: Marks, groups: Groups, stream: int, row: int
-    ) -> None:
-        """Read all packets after ``row`` of a stream with an end that is still to wake."""
+    def _kinds(self, batch: _Batch, which: NDArray[np.int64], unread: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the kind of packet (place in KINDS) of each event; ODD for everything out of the ordinary."""
+        segments = batch.segments
+        flags, length = segments.flags[which], segments.length[which]
+        three = flags & (SYN | FIN | RST)
+        ack = (flags & ACK) != 0
+        kind = np.select(
+            [three == SYN, three == FIN, three == RST, (three == 0) & ack],
+            [np.where(ack, 2, 1), np.where(ack, 5, ODD), 6, np.where(length > 0, 4, 3)],
+            ODD,
+        )
+        odd = unread | batch.singly[which] | (segments.window[which] == 0) & (three != RST)
+        odd |= (batch.marks.mask[which] & np.uint16(_AGAIN | _HOLE)) != 0
+        odd |= ((three & (SYN | RST)) != 0) & (length > 0) | ~self._whole(segments)[which]
+        return np.where(odd, ODD, kind)
+
+    def _read_on(self, batch: _Batch, connection: ZeekConnection, stream: int, row: int) -> int:
+        """Read every packet after ``row`` until the connection has no hole any more; return the last one read."""
+        segments, groups = batch.segments, batch.groups
         group = int(np.searchsorted(groups.stream, stream))
-        if self._seen[stream] & _EVERY:
-            return
-        self._seen[stream] |= np.uint8(_EVERY)
         end = int(groups.start[group + 1]) if group + 1 < len(groups.start) else len(groups.order)
-        mine = groups.order[int(groups.start[group]) : end]
-        twice = (marks.mask[mine] & np.uint16(Mark.CAPTURED_TWICE)) != 0
-        connection = self._connections[stream]
-        for at in mine[(mine > row) & (segments.length[mine] >= 0) & ~twice].tolist():
-            connection.packet(
-                int(numbers.direction[at]),
-                int(segments.flags[at]),
-                int(segments.sequence[at]),
-                int(segments.acknowledgment[at]),
-                int(segments.length[at]),
-                int(segments.window[at]),
-                bool(segments.captured[at] >= segments.length[at]),
+        begin = int(groups.start[group])
+        begin += int(np.searchsorted(groups.order[begin:end], row, side="right"))
+        whole = self._whole(segments)
+        self._seen[stream] &= np.uint8(~_BROKEN & 0xFF)
+        while begin < end:
+            mine = groups.order[begin : min(begin + _AT_A_TIME, end)]
+            begin += _AT_A_TIME
+            twice = (batch.marks.mask[mine] & np.uint16(Mark.CAPTURED_TWICE)) != 0
+            mine = mine[(segments.length[mine] >= 0) & ~twice]
+            packets = zip(
+                mine.tolist(),
+                batch.singly[mine].tolist(),
+                batch.numbers.direction[mine].tolist(),
+                segments.flags[mine].tolist(),
+                segments.sequence[mine].tolist(),
+                segments.acknowledgment[mine].tolist(),
+                segments.length[mine].tolist(),
+                segments.window[mine].tolist(),
+                whole[mine].tolist(),
+                strict=True,
             )
+            for at, singly, *packet in packets:
+                connection.packet(*packet)
+                if not singly and not connection.is_broken():
+                    return int(at)
+        self._seen[stream] |= np.uint8(_BROKEN)
+        return len(segments)
 
 
 _Event = tuple[int, ...]
-"""side, flags, sequence, acknowledgment, length, window, captured, highest numbers, hole, ports, segment."""
+"""side, flags, sequence, acknowledgment, length, window, seen, highest numbers, unread before, ports, segment."""
 
 
 def _read(connection: ZeekConnection, event: _Event) -> None:
     """Give an event to a connection."""
-    side, flags, sequence, acknowledgment, length, window, captured, own, other, hole, *_ = event
-    if not hole:
+    side, flags, sequence, acknowledgment, length, window, captured, own, other, unread, *_ = event
+    if not unread:
         connection.catch_up(side, own, other)
     connection.packet(side, flags, sequence, acknowledgment, length, window, bool(captured))
 
@@ -227,19 +267,3 @@ def _read_again(events: list[_Event]) -> ZeekConnection:
     for event in events:
         _read(connection, event)
     return connection
-
-
-def _kinds(segments: Segments, marks: Marks, which: NDArray[np.int64], hole: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return the kind of packet (place in KINDS) of each event; ODD for everything out of the ordinary."""
-    flags, length = segments.flags[which], segments.length[which]
-    three = flags & (SYN | FIN | RST)
-    ack = (flags & ACK) != 0
-    kind = np.select(
-        [three == SYN, three == FIN, three == RST, (three == 0) & ack],
-        [np.where(ack, 2, 1), np.where(ack, 5, ODD), 6, np.where(length > 0, 4, 3)],
-        ODD,
-    )
-    odd = hole | (segments.window[which] == 0) & (three != RST)
-    odd |= (marks.mask[which] & np.uint16(_AGAIN | _HOLE)) != 0
-    odd |= ((three & (SYN | RST)) != 0) & (length > 0) | (segments.captured[which] < length)
-    return np.where(odd, ODD, kind)

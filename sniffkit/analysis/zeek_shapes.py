@@ -39,17 +39,21 @@ class Shapes:
         self._connections: list[ZeekConnection] = []
         self._numbers: dict[tuple[object, ...], int] = {}
         self._next: dict[int, int] = {}
+        self._first: dict[tuple[int, bool], int] = {}
         self.originator: list[int] = []
         self.history: list[str] = []
         self.conn_state: list[str] = []
 
     def first(self, side: int, turned: bool) -> int:
         """Return the shape of a connection before its first packet, sent by ``side``."""
-        connection = ZeekConnection(SYN, 0, 0, side)
-        if turned:
-            connection.originator = 1 - side
-            connection.history = "^"
-        return self._number(connection)
+        found = self._first.get((side, turned))
+        if found is None:
+            connection = ZeekConnection(SYN, 0, 0, side)
+            if turned:
+                connection.originator = 1 - side
+                connection.history = "^"
+            found = self._first[side, turned] = self._number(connection)
+        return found
 
     def after(self, shape: int, side: int, kind: int) -> int:
         """Return the shape after a packet, -1 if the plain rules must be asked (something happened again)."""

@@ -8,15 +8,25 @@ order. The words and letters are Zeek's (https://docs.zeek.org, base/protocols/c
 from __future__ import annotations
 
 import re
-from enum import IntEnum
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
+from sniffkit.analysis.zeek_endpoint import (
+    CLOSED,
+    ESTABLISHED,
+    HANDSHAKE,
+    IDLE,
+    INACTIVE,
+    PARTIAL,
+    RESET,
+    SYN_ACK_SENT,
+    SYN_SENT,
+    Endpoint,
+    signed,
+)
 
 _MODULO = 0xFFFFFFFF
-_HALF = 0x80000000
 _JUMP = 1 << 20
 """A SYN or RST this far from the last number seen is not believed."""
-_MOST_ABOVE_A_HOLE = 16 * 1024
 
 # fmt: off
 SERVER_PORTS = frozenset((
@@ -28,23 +38,6 @@ SERVER_PORTS = frozenset((
 """Ports that Zeek takes for a server's: those its protocol scripts register."""
 
 
-class EndpointState(IntEnum):
-    """What Zeek knows of one end; not the states of RFC 9293, which need both ends to be seen."""
-
-    INACTIVE = 0
-    SYN_SENT = 1
-    SYN_ACK_SENT = 2
-    PARTIAL = 3
-    ESTABLISHED = 4
-    CLOSED = 5
-    RESET = 6
-
-
-# Plain numbers: a comparison with an enum member costs ten times as much, and there are some for every packet.
-_INACTIVE, _SYN_SENT, _SYN_ACK_SENT, _PARTIAL, _ESTABLISHED, _CLOSED, _RESET = (int(state) for state in EndpointState)
-_HANDSHAKE = (_SYN_SENT, _SYN_ACK_SENT)
-_IDLE = (_INACTIVE, _PARTIAL)
-
 _RESET_BY_ORIGINATOR = re.compile(r"\^?S[^HAFGIQ]*R")
 
 
@@ -53,54 +46,6 @@ def is_turned(flags: int, source_port: int, destination_port: int) -> bool:
     if flags & (SYN | ACK) == SYN or source_port not in SERVER_PORTS:
         return False
     return destination_port not in SERVER_PORTS or (not flags & SYN and source_port < destination_port)
-
-
-class Endpoint:
-    """One end: its state, the numbers it is measured from, and the letters it has had.
-
-    start: sequence number that counts as 0; last, acked: highest sent and highest acknowledged (not relative)
-    delivered: relative number up to which its octets were seen without a hole; blocks: what was seen above one
-    """
-
-    __slots__ = (
-        "acked", "blocks", "delivered", "fin", "fin_at", "gaps", "last", "last_fin", "last_rst", "last_syn",
-        "previous", "repeats", "seen", "start", "state", "stopped", "zeros",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.state = self.previous = _INACTIVE
-        self.start = self.last = self.acked = 0
-        self.seen = ""
-        self.last_syn = self.last_fin = self.last_rst = 0
-        self.fin = False
-        self.fin_at = 0
-        self.delivered = 1
-        self.blocks: list[tuple[int, int]] = []
-        self.stopped = False
-        self.gaps = self.repeats = self.zeros = 0
-
-    def become(self, state: int) -> None:
-        """Change the state and remember the one before."""
-        if state != self.state:
-            self.previous, self.state = self.state, state
-
-    def begin(self, start: int, last: int) -> None:
-        """Measure from ``start`` on."""
-        self.start = self.acked = start & _MODULO
-        self.last = last & _MODULO
-
-    def size(self, peer: Endpoint) -> int:
-        """Return the payload octets it sent, as far as sequence numbers tell."""
-        if self.previous == _SYN_SENT and self.state == _RESET and peer.state == _INACTIVE and self.acked != self.start:
-            return 0
-        size = max(_signed(self.last - self.start), _signed(self.acked - self.start), 0)
-        size -= size > 0
-        return size - (self.fin and size > 0)
-
-
-def _signed(difference: int) -> int:
-    """Return a difference of sequence numbers as a signed number (RFC 9293 section 3.4)."""
-    return ((difference + _HALF) & _MODULO) - _HALF
 
 
 class ZeekConnection:
@@ -136,13 +81,13 @@ class ZeekConnection:
         side: 0 where it comes from the first packet's sender; length: payload octets; captured: all of them are there
         """
         own, peer = self.ends[side], self.ends[1 - side]
-        if own.state == _INACTIVE:
+        if own.state == INACTIVE:
             self._partial(side, flags, peer)
         space = (0 if flags & RST else length) + bool(flags & SYN) + bool(flags & FIN)
         self._begin(own, flags, sequence, sequence + space)
-        relative = _signed(sequence - own.start)
+        relative = signed(sequence - own.start)
         self._letter(side, own, flags, relative, length)
-        if not window and not flags & RST and peer.state != _CLOSED and own.state != _RESET:
+        if not window and not flags & RST and peer.state != CLOSED and own.state != RESET:
             own.zeros += 1
             self._counted(side, "W", own.zeros)
         if flags & FIN:
@@ -156,11 +101,24 @@ class ZeekConnection:
         if flags & ACK:
             self._gaps(1 - side, peer, own, relative_ack)
         if length > 0 and captured and not flags & RST and relative >= 0 and not own.stopped:
-            _deliver(own, relative + bool(flags & SYN), length)
+            own.deliver(relative + bool(flags & SYN), length)
 
     def waits(self) -> bool:
         """Return whether an end was heard and is inactive still, so that any packet of it may change its state."""
-        return any(end.state == _INACTIVE and end.seen for end in self.ends)
+        return any(end.state == INACTIVE and end.seen for end in self.ends)
+
+    def is_broken(self) -> bool:
+        """Return whether every packet matters now.
+
+        An end is still to wake, or there is a hole in what it sent, or a SYN again set its numbers back.
+        """
+        for end in self.ends:
+            if end.state == INACTIVE:
+                if end.seen:
+                    return True
+            elif end.state != RESET and not end.stopped and end.has_hole():
+                return True
+        return False
 
     def catch_up(self, side: int, own: int, other: int) -> None:
         """Take note of packets without letter or hole that were not given to ``packet``.
@@ -168,32 +126,32 @@ class ZeekConnection:
         own, other: highest sequence number so far of the next packet's sender and of the other end, 0 = none yet
         """
         for end, highest in ((self.ends[side], own), (self.ends[1 - side], other)):
-            if highest and end.state not in (_INACTIVE, _RESET):
-                more = _signed(highest - end.last)
+            if highest and end.state not in (INACTIVE, RESET):
+                more = signed(highest - end.last)
                 if more > 0:
                     end.last = highest
-                    end.delivered = max(end.delivered, _signed(highest - end.start))
+                    end.delivered = max(end.delivered, signed(highest - end.start))
 
     def _partial(self, side: int, flags: int, peer: Endpoint) -> None:
         """Note whether the beginning of the connection was missed."""
         if side == self.originator:
             self.partial = flags & (SYN | ACK) != SYN
-        elif not self.partial and peer.state != _INACTIVE:
+        elif not self.partial and peer.state != INACTIVE:
             self.partial = not flags & SYN
 
     @staticmethod
     def _begin(own: Endpoint, flags: int, sequence: int, end: int) -> None:
         """Set the numbers an end is measured from: at its first packet, and again at a SYN."""
         state = own.state
-        if state == _INACTIVE:
+        if state == INACTIVE:
             if flags & SYN:
                 own.begin(sequence, end)
             else:
                 own.begin(sequence - 1, sequence)
         elif flags & SYN and (
-            (state in _HANDSHAKE and sequence != own.start)
-            or state in (_ESTABLISHED, _PARTIAL)
-            or (state == _RESET and own.previous == _INACTIVE)
+            (state in HANDSHAKE and sequence != own.start)
+            or state in (ESTABLISHED, PARTIAL)
+            or (state == RESET and own.previous == INACTIVE)
         ):
             own.begin(sequence, end)
 
@@ -249,26 +207,26 @@ class ZeekConnection:
     @staticmethod
     def _acknowledge(peer: Endpoint, flags: int, acknowledgment: int) -> int:
         """Move up what of the peer is acknowledged; return the number relative to its start."""
-        if peer.state == _INACTIVE:
+        if peer.state == INACTIVE:
             peer.begin(acknowledgment - 1, acknowledgment - 1)
             return 1
-        relative = _signed(acknowledgment - peer.start)
+        relative = signed(acknowledgment - peer.start)
         if relative < 0:
             return 0
         if not flags & RST:
-            more = _signed(acknowledgment - peer.acked)
+            more = signed(acknowledgment - peer.acked)
             if more > 0 and not (acknowledgment == 0 and more > _JUMP):
                 peer.acked = acknowledgment
         return relative
 
     def _advance(self, side: int, own: Endpoint, flags: int, end: int, length: int) -> None:
         """Move up the highest number an end has sent, or count the payload as sent again."""
-        more = _signed(end - own.last)
+        more = signed(end - own.last)
         if flags & (SYN | RST) and abs(more) > _JUMP:
             return
         if flags & FIN and own.last == (own.start + 1) & _MODULO:
             own.last = end & _MODULO
-        elif own.state == _RESET:
+        elif own.state == RESET:
             return
         elif more > 0:
             own.last = end & _MODULO
@@ -279,56 +237,56 @@ class ZeekConnection:
     def _move(self, side: int, own: Endpoint, peer: Endpoint, flags: int, length: int) -> None:
         """Change the states of both ends."""
         state = own.state
-        if state == _INACTIVE:
+        if state == INACTIVE:
             self._wake(side, own, peer, flags, length)
-        elif state in _HANDSHAKE:
+        elif state in HANDSHAKE:
             if flags & FIN:
-                own.become(_CLOSED)
+                own.become(CLOSED)
             if flags & RST:
-                own.become(_RESET)
-        elif state in (_ESTABLISHED, _PARTIAL):
-            if flags & (SYN | ACK) == SYN and state == _PARTIAL and peer.state == _INACTIVE:
-                own.become(_SYN_SENT)
+                own.become(RESET)
+        elif state in (ESTABLISHED, PARTIAL):
+            if flags & (SYN | ACK) == SYN and state == PARTIAL and peer.state == INACTIVE:
+                own.become(SYN_SENT)
             if flags & FIN and not flags & RST:
-                own.become(_CLOSED)
-                if peer.state == _RESET and peer.previous == _CLOSED:
-                    peer.become(_CLOSED)  # a FIN and then a RST was an ordinary close
+                own.become(CLOSED)
+                if peer.state == RESET and peer.previous == CLOSED:
+                    peer.become(CLOSED)  # a FIN and then a RST was an ordinary close
             if flags & RST:
-                own.become(_RESET)
-        elif state == _CLOSED and flags & RST and peer.state != _CLOSED:
-            own.become(_RESET)
+                own.become(RESET)
+        elif state == CLOSED and flags & RST and peer.state != CLOSED:
+            own.become(RESET)
 
     def _wake(self, side: int, own: Endpoint, peer: Endpoint, flags: int, length: int) -> None:
         """Take the first packet of an end that was silent."""
         if flags & SYN:
             if side == self.originator:
-                own.become(_SYN_ACK_SENT if flags & ACK else _SYN_SENT)
+                own.become(SYN_ACK_SENT if flags & ACK else SYN_SENT)
             else:
                 self._answer(side, own, peer, flags)
         if flags & FIN:
-            own.become(_CLOSED)
+            own.become(CLOSED)
         if flags & RST:
-            own.become(_RESET)
-        if own.state == _INACTIVE:
-            if side != self.originator and length == 0 and self.ends[self.originator].state == _SYN_SENT:
+            own.become(RESET)
+        if own.state == INACTIVE:
+            if side != self.originator and length == 0 and self.ends[self.originator].state == SYN_SENT:
                 return  # some acknowledge a SYN before they send their own
-            if flags & ACK and peer.state == _ESTABLISHED:
-                own.become(_ESTABLISHED)
+            if flags & ACK and peer.state == ESTABLISHED:
+                own.become(ESTABLISHED)
                 self.partial = False
             else:
-                own.become(_PARTIAL)
+                own.become(PARTIAL)
 
     def _answer(self, side: int, own: Endpoint, peer: Endpoint, flags: int) -> None:
         """Take a SYN of the responder."""
-        if not flags & ACK and peer.state == _SYN_ACK_SENT and own.last_syn == 0:
+        if not flags & ACK and peer.state == SYN_ACK_SENT and own.last_syn == 0:
             # The capture has SYN and SYN,ACK in reverse order.
             self.originator = side
             self.history += "^"
             self.partial = False
-            peer.become(_ESTABLISHED)
-        if peer.state == _SYN_SENT:
-            peer.become(_ESTABLISHED)
-        own.become(_ESTABLISHED)
+            peer.become(ESTABLISHED)
+        if peer.state == SYN_SENT:
+            peer.become(ESTABLISHED)
+        own.become(ESTABLISHED)
 
     def _gaps(self, side: int, end: Endpoint, acker: Endpoint, relative: int) -> None:
         """Count the holes in what ``end`` was seen to send that are acknowledged all the same."""
@@ -337,7 +295,7 @@ class ZeekConnection:
         if relative <= end.delivered or end.stopped:
             return
         whole = all(
-            some.state == _ESTABLISHED or (some.state == _CLOSED and some.previous == _ESTABLISHED)
+            some.state == ESTABLISHED or (some.state == CLOSED and some.previous == ESTABLISHED)
             for some in (end, acker)
         )
         holes = [(end.delivered, min(end.blocks[0][0], relative) if end.blocks else relative)]
@@ -353,48 +311,25 @@ class ZeekConnection:
                 self._counted(side, "G", end.gaps)
         end.delivered = relative
         end.blocks = [block for block in end.blocks if block[1] > relative]
-        _join(end)
+        end.join()
 
     def conn_state(self) -> str:
         """Return the connection in one word; the first that fits."""
         originator, responder = self.ends[self.originator], self.ends[1 - self.originator]
         o, r = originator.state, responder.state
-        if r == _RESET:
+        if r == RESET:
             nothing = originator.size(responder) == 0 and responder.size(originator) == 0
-            if o in _HANDSHAKE or (o == _RESET and nothing):
+            if o in HANDSHAKE or (o == RESET and nothing):
                 return "REJ"
-            return "RSTRH" if o in _IDLE else "RSTR"
-        if o == _RESET:
-            if r not in _IDLE:
+            return "RSTRH" if o in IDLE else "RSTR"
+        if o == RESET:
+            if r not in IDLE:
                 return "RSTO"
             return "RSTOS0" if _RESET_BY_ORIGINATOR.match(self.history) else "OTH"
-        if o == _CLOSED:
-            return "SF" if r == _CLOSED else "SH" if r in _IDLE else "S2"
-        if r == _CLOSED:
-            return "SHR" if o in _IDLE else "S3"
-        if o == _SYN_SENT and r == _INACTIVE:
+        if o == CLOSED:
+            return "SF" if r == CLOSED else "SH" if r in IDLE else "S2"
+        if r == CLOSED:
+            return "SHR" if o in IDLE else "S3"
+        if o == SYN_SENT and r == INACTIVE:
             return "S0"
-        return "S1" if o == r == _ESTABLISHED else "OTH"
-
-
-def _deliver(end: Endpoint, begin: int, length: int) -> None:
-    """Note payload octets that were seen."""
-    stop = begin + length
-    if stop <= end.delivered:
-        return
-    if begin > end.delivered:
-        end.blocks.append((begin, stop))
-        end.blocks.sort()
-        above = sum(last - first for first, last in end.blocks)
-        if end.delivered == 1 and end.acked == end.start and above > _MOST_ABOVE_A_HOLE:
-            end.stopped = True
-            end.blocks.clear()
-    else:
-        end.delivered = stop
-        _join(end)
-
-
-def _join(end: Endpoint) -> None:
-    """Move up what was seen without a hole over the blocks above it."""
-    while end.blocks and end.blocks[0][0] <= end.delivered:
-        end.delivered = max(end.delivered, end.blocks.pop(0)[1])
+        return "S1" if o == r == ESTABLISHED else "OTH"

@@ -116,7 +116,7 @@ def segments_of(
         flags=column([row[5] for row in rows], np.uint16),
         window=column([row[6] for row in rows], np.uint16),
         length=length,
-        captured=np.zeros(count, np.int64),
+        captured=length,
         header_ok=np.ones(count, bool),
         options_ok=np.ones(count, bool),
         scale_shift=column([row[8] for row in rows], np.int16),

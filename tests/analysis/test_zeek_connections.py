@@ -24,7 +24,7 @@ Outcomes = dict[int, tuple[str, str, int]]
 
 def both_ways(segments: Segments, pieces: int) -> tuple[Outcomes, Outcomes]:
     """Outcome of every stream by ``ZeekConnections``, and by giving every packet to the plain rules."""
-    streams, marks, connections = Streams(), TcpMarks(as_tshark=True), ZeekConnections()
+    streams, marks, connections = Streams(), TcpMarks(as_tshark=True), ZeekConnections(cut_is_hole=True)
     plain: dict[int, ZeekConnection] = {}
     for begin, end in cuts(len(segments), pieces, 1):
         part = segments.take(slice(begin, end))
@@ -65,11 +65,11 @@ def test_corpus(pieces: int) -> None:
 
 
 def test_hostile_packets() -> None:
-    """Sequence number 0 reads as "none yet" in the marks, not in Zeek: one connection in a thousand differs."""
+    """Numbers that leap at will are followed by Wireshark and not believed by Zeek: one connection in 200 differs."""
     quick, plain = both_ways(hostile(8_000, seed=3, life=60), 20)
     different = [stream for stream in plain if quick[stream] != plain[stream]]
     assert len(plain) > 900
-    assert len(different) <= len(plain) / 500
+    assert len(different) <= len(plain) / 100
 
 
 def test_what_is_forgotten_begins_anew() -> None:

@@ -1,0 +1,102 @@
+"""One end of a connection as Zeek knows it: a state, the numbers it is measured from, the letters it has had."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+_MODULO = 0xFFFFFFFF
+_HALF = 0x80000000
+_MOST_ABOVE_A_HOLE = 16 * 1024
+"""With more octets than this above a hole and nothing acknowledged Zeek stops putting them together."""
+
+
+class EndpointState(IntEnum):
+    """What Zeek knows of one end; not the states of RFC 9293, which need both ends to be seen."""
+
+    INACTIVE = 0
+    SYN_SENT = 1
+    SYN_ACK_SENT = 2
+    PARTIAL = 3
+    ESTABLISHED = 4
+    CLOSED = 5
+    RESET = 6
+
+
+# Plain numbers: a comparison with an enum member costs ten times as much, and there are some for every packet.
+INACTIVE, SYN_SENT, SYN_ACK_SENT, PARTIAL, ESTABLISHED, CLOSED, RESET = (int(state) for state in EndpointState)
+HANDSHAKE = (SYN_SENT, SYN_ACK_SENT)
+IDLE = (INACTIVE, PARTIAL)
+
+
+def signed(difference: int) -> int:
+    """Return a difference of sequence numbers as a signed number (RFC 9293 section 3.4)."""
+    return ((difference + _HALF) & _MODULO) - _HALF
+
+
+class Endpoint:
+    """One end: its state, the numbers it is measured from, and the letters it has had.
+
+    start: sequence number that counts as 0; last, acked: highest sent and highest acknowledged (not relative)
+    delivered: relative number up to which its octets were seen without a hole; blocks: what was seen above one
+    """
+
+    __slots__ = (
+        "acked", "blocks", "delivered", "fin", "fin_at", "gaps", "last", "last_fin", "last_rst", "last_syn",
+        "previous", "repeats", "seen", "start", "state", "stopped", "zeros",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.state = self.previous = INACTIVE
+        self.start = self.last = self.acked = 0
+        self.seen = ""
+        self.last_syn = self.last_fin = self.last_rst = 0
+        self.fin = False
+        self.fin_at = 0
+        self.delivered = 1
+        self.blocks: list[tuple[int, int]] = []
+        self.stopped = False
+        self.gaps = self.repeats = self.zeros = 0
+
+    def become(self, state: int) -> None:
+        """Change the state and remember the one before."""
+        if state != self.state:
+            self.previous, self.state = self.state, state
+
+    def begin(self, start: int, last: int) -> None:
+        """Measure from ``start`` on."""
+        self.start = self.acked = start & _MODULO
+        self.last = last & _MODULO
+
+    def size(self, peer: Endpoint) -> int:
+        """Return the payload octets it sent, as far as sequence numbers tell."""
+        if self.previous == SYN_SENT and self.state == RESET and peer.state == INACTIVE and self.acked != self.start:
+            return 0
+        size = max(signed(self.last - self.start), signed(self.acked - self.start), 0)
+        size -= size > 0
+        return size - (self.fin and size > 0)
+
+    def deliver(self, begin: int, length: int) -> None:
+        """Note payload octets that were seen; ``begin`` is relative."""
+        stop = begin + length
+        if stop <= self.delivered:
+            return
+        if begin > self.delivered:
+            self.blocks.append((begin, stop))
+            self.blocks.sort()
+            above = sum(last - first for first, last in self.blocks)
+            if self.delivered == 1 and self.acked == self.start and above > _MOST_ABOVE_A_HOLE:
+                self.stopped = True
+                self.blocks.clear()
+        else:
+            self.delivered = stop
+            self.join()
+
+    def join(self) -> None:
+        """Move up what was seen without a hole over the blocks above it."""
+        while self.blocks and self.blocks[0][0] <= self.delivered:
+            self.delivered = max(self.delivered, self.blocks.pop(0)[1])
+
+    def has_hole(self) -> bool:
+        """Return whether what it sent was not seen in one piece, or a SYN again set its numbers back."""
+        behind = signed(self.last - self.start) - self.delivered
+        return bool(self.blocks) or behind > 1 or behind < 0
