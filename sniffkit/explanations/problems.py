@@ -41,7 +41,7 @@ def _note(problem: Problem, catalogue: Catalogue) -> Note:
         name: _shown(name, value, catalogue) if isinstance(value, str) else value
         for name, value in problem.values.items()
     }
-    return Note(problem.id, level, catalogue.text(problem.id, **values))
+    return Note(problem.id, level, catalogue.text(problem.id, "text", **values))
 
 
 def _shown(name: str, value: str, catalogue: Catalogue) -> str:
