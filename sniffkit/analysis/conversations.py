@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 Opened = Literal["handshake", "simultaneous", "unanswered", "refused", "midstream"]
 Closed = Literal["fin", "half", "reset", "open"]
+ClosedBy = Literal["client", "server", "both"] | None
+
+OPENED: tuple[Opened, ...] = get_args(Opened)
+CLOSED: tuple[Closed, ...] = get_args(Closed)
+CLOSED_BY: tuple[ClosedBy, ...] = (None, "client", "server", "both")
+"""The words by the code under which they stand in columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Outcome:
 
     opened: Opened
     closed: Closed
-    closed_by: Literal["client", "server", "both"] | None
+    closed_by: ClosedBy
 
 
 def outcome_of(connection: Connection) -> Outcome:

@@ -55,6 +55,7 @@ class ConnectionState:
     before:         states of both directions' ends before the latest segment; facts: what there is to say of it
     settled:        True when only a segment with SYN, FIN or RST, or one that confirms the unseen, changes anything
     resting_phase, resting_states: phase and packed states of every segment that changes nothing
+    handshake:      nanoseconds from the SYN to its answer and from there to the third segment, where nothing came again
     number:         of the latest packet; packets: how many, second captures not counted
     """
 
@@ -65,6 +66,7 @@ class ConnectionState:
         "crossed",
         "ends",
         "facts",
+        "handshake",
         "number",
         "over",
         "packets",
@@ -93,6 +95,7 @@ class ConnectionState:
         self.over = False
         self.was_reset = self.was_refused = self.simultaneous = self.crossed = False
         self.reset_by = 0
+        self.handshake: tuple[int, int] | None = None
 
     def tell(self, id: str, level: Level = "note", **values: object) -> None:
         """Note a fact about the segment at hand."""

@@ -97,6 +97,7 @@ def open_by(connection: ConnectionState, segment: Segment, me: End, peer: End) -
             peer.state = State.SYN_RECEIVED
         elif me.syn is not None and peer.syn is not None and me.syn_count == 1:
             first, second = peer.syn_time - me.syn_time, segment.time_ns - peer.syn_time
+            connection.handshake = first, second
             connection.tell("tcp.handshake.took", elapsed_ns=first + second, first_ns=first, second_ns=second)
         me.state = after(me.state, Event.SEND_ACK_OF_SYN)
         peer.state = after(peer.state, Event.RECEIVE_ACK_OF_SYN)

@@ -45,6 +45,7 @@ def both_ways(parts: list[tuple[Segments, np.ndarray]]) -> tuple[int, int]:
         again = quick.connections[stream]
         assert outcome_of(connection) == outcome_of(again)
         assert (connection.packets, connection.number) == (again.packets, again.number)
+        assert connection.handshake == again.handshake
         for end, same in zip(connection.ends, again.ends, strict=True):
             for name in set(End.__slots__) - set(LAST):
                 assert getattr(end, name) == getattr(same, name), (stream, name)

@@ -1,0 +1,87 @@
+"""How long each end of a stream takes to acknowledge what it is sent: least, greatest and median, in bounded memory.
+
+The median needs the single times. They are kept up to a limit; past it each direction that has many keeps every second
+of them, so a very long conversation's median comes from an even choice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.stream_table import StreamTable
+
+KEPT = 1 << 20
+"""Single times kept at once (16 MB); past it they are thinned."""
+
+ENOUGH = 1024
+"""A direction with no more times than this is not thinned."""
+
+
+class AnswerTimes:
+    """Fed with the times of a batch; writes ``answers``, ``answer_least``, ``answer_greatest``, ``answer_median``."""
+
+    def __init__(self, kept: int = KEPT) -> None:
+        self._kept = kept
+        self._lane = [np.zeros(0, np.int64)]
+        self._time = [np.zeros(0, np.int64)]
+        self._count = 0
+
+    def feed(self, table: StreamTable, lane: NDArray[np.int64], time_ns: NDArray[np.int64]) -> None:
+        """Add times; lane: int64 (k,), two times the stream plus the direction of who answered."""
+        if not len(lane):
+            return
+        order = np.argsort(lane, kind="stable")
+        lane, time_ns = lane[order], time_ns[order]
+        start = np.flatnonzero(np.append(True, lane[1:] != lane[:-1]))
+        which = lane[start]
+        at = which >> 1, which & 1
+        known = table["answers"][at] > 0
+        least, greatest = np.minimum.reduceat(time_ns, start), np.maximum.reduceat(time_ns, start)
+        table["answer_least"][at] = np.where(known, np.minimum(table["answer_least"][at], least), least)
+        table["answer_greatest"][at] = np.maximum(table["answer_greatest"][at], greatest)
+        table["answers"][at] += np.diff(np.append(start, len(lane))).astype(np.uint32)
+        self._lane.append(lane)
+        self._time.append(time_ns)
+        self._count += len(lane)
+        if self._count > self._kept:
+            self._thin()
+
+    def settle(self, table: StreamTable, streams: NDArray[np.int64] | None = None) -> None:
+        """Write the medians of streams that end (None: of all) and let their times go."""
+        lane, time = self._sorted()
+        here = np.ones(len(lane), np.bool_) if streams is None else np.isin(lane >> 1, streams)
+        mine, times = lane[here], time[here]
+        if len(mine):
+            start = np.flatnonzero(np.append(True, mine[1:] != mine[:-1]))
+            size = np.diff(np.append(start, len(mine)))
+            lower, upper = times[start + (size - 1) // 2], times[start + size // 2]
+            table["answer_median"][mine[start] >> 1, mine[start] & 1] = lower + (upper - lower) // 2
+        self._keep(lane[~here], time[~here])
+
+    def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        lane, time = np.concatenate(self._lane), np.concatenate(self._time)
+        order = np.lexsort((time, lane))
+        return lane[order], time[order]
+
+    def _thin(self) -> None:
+        """Keep every second time of the directions that have many, until there is room."""
+        lane, time = self._sorted()
+        while len(lane) > self._kept // 2:
+            start = np.flatnonzero(np.append(True, lane[1:] != lane[:-1]))
+            size = np.repeat(np.diff(np.append(start, len(lane))), np.diff(np.append(start, len(lane))))
+            rank = np.arange(len(lane)) - np.repeat(start, np.diff(np.append(start, len(lane))))
+            stays = (size <= ENOUGH) | (rank % 2 == 0)
+            if stays.all():
+                stays = rank % 2 == 0  # very many directions: all are thinned
+            if stays.all():
+                break
+            lane, time = lane[stays], time[stays]
+        self._keep(lane, time)
+
+    def _keep(self, lane: NDArray[np.int64], time: NDArray[np.int64]) -> None:
+        self._lane, self._time, self._count = [lane], [time], len(lane)

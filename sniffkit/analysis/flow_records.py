@@ -1,0 +1,116 @@
+"""What is known of one conversation, as a typed record: who, how much, how it opened and closed, what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sniffkit.analysis.conversations import Closed, ClosedBy, Opened
+
+FlowProtocol = Literal["tcp", "udp", "icmp"]
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerTime:
+    """How long an end takes to acknowledge what it is sent, seen from the capture point, in nanoseconds."""
+
+    least: int
+    median: int
+    greatest: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class FlowEnd:
+    """One end of a conversation, and what it sent.
+
+    ip_bytes: octets of its IP datagrams, payload_bytes: of what TCP, UDP or ICMP echo carried
+    port:     None for ICMP echo
+    The rest is TCP's: its state now; segments it sent that were repeats, out of order, after a gap, duplicate acks,
+    keep-alives, with a window of zero, or filling the other's window; the options of its SYN (None: not seen or not
+    there); and how long it took to acknowledge.
+    """
+
+    address: str
+    port: int | None
+    packets: int
+    ip_bytes: int
+    payload_bytes: int
+    state: str | None = None
+    retransmissions: int = 0
+    fast_retransmissions: int = 0
+    spurious_retransmissions: int = 0
+    out_of_order: int = 0
+    lost_segments: int = 0
+    duplicate_acks: int = 0
+    keep_alives: int = 0
+    zero_windows: int = 0
+    window_full: int = 0
+    mss: int | None = None
+    window_scale: int | None = None
+    sack_permitted: bool | None = None
+    timestamps: bool | None = None
+    answer: AnswerTime | None = None
+    syns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One conversation, or one part of it (``part`` counts on where it was let go for idleness and went on).
+
+    stream:       tcp.stream, udp.stream; of ICMP echo its number in order of appearance
+    identifier:   of ICMP echo (RFC 792)
+    start_ns, duration_ns: None where packets have no time
+    handshake_ns: from SYN to the third segment; handshake_server_ns: of that, from SYN to its answer, the part between
+                  the capture point and the server. None where something was sent again or not captured
+    silence_ns, silence_packet: the longest time between two packets, and the packet that ended it
+    repeated_last: segments that were sent again after the last packet of the other end
+    course:       ids of facts of single packets that mark how it went
+    """
+
+    protocol: FlowProtocol
+    stream: int
+    part: int
+    client: FlowEnd
+    server: FlowEnd
+    start_ns: int | None
+    duration_ns: int | None
+    first_packet: int
+    last_packet: int
+    silence_ns: int
+    silence_packet: int
+    conn_state: str
+    history: str
+    identifier: int | None = None
+    opened: Opened | None = None
+    closed: Closed | None = None
+    closed_by: ClosedBy = None
+    handshake_ns: int | None = None
+    handshake_server_ns: int | None = None
+    repeated_last: int = 0
+    last_sender: Literal["client", "server"] = "client"
+    course: tuple[str, ...] = ()
+
+    @property
+    def midstream(self) -> bool:
+        """Whether the capture began in its middle."""
+        return self.opened == "midstream"
+
+    @property
+    def packets(self) -> int:
+        """Packets both ways."""
+        return self.client.packets + self.server.packets
+
+    @property
+    def ip_bytes(self) -> int:
+        """Octets of IP datagrams both ways."""
+        return self.client.ip_bytes + self.server.ip_bytes
+
+    @property
+    def retransmissions(self) -> int:
+        """Segments sent again, both ways."""
+        return self.client.retransmissions + self.server.retransmissions
+
+    def role(self, end: FlowEnd) -> Literal["client", "server"]:
+        """Return which of its two ends this is."""
+        return "client" if end is self.client else "server"

@@ -1,0 +1,66 @@
+"""A table with one row a stream: totals and findings of conversations in compact columns that grow with the streams.
+
+A stream whose conversation was ended (closed, idle, let go) and goes on gets a fresh row under the same number; the old
+row is kept aside as an earlier part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sniffkit.analysis.endpoint_pairs import grown
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Layout = Mapping[str, tuple[type[np.generic], int, int]]
+"""Name of a column -> type, how many values a stream has in it, and what they begin with."""
+
+
+class StreamTable:
+    """Columns by stream number.
+
+    count: rows in use; columns: name -> array (capacity,) or (capacity, 2), of which the first ``count`` rows count
+    """
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout: Layout = {**layout, "part": (np.uint16, 1, 1), "ended": (np.bool_, 1, 0)}
+        self.count = 0
+        self.columns: dict[str, NDArray[Any]] = {}
+        self._earlier: list[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]] = []
+        for name, (dtype, width, _) in self._layout.items():
+            self.columns[name] = np.zeros((0, width) if width > 1 else 0, dtype)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.columns[name]
+
+    def begin(self, streams: NDArray[np.int64]) -> None:
+        """Make rows for distinct streams; the ones that were ended begin their next part."""
+        if not len(streams):
+            return
+        self.count = max(self.count, int(streams.max()) + 1)
+        if self.count > len(self.columns["part"]):
+            size = max(1024, self.count + self.count // 2)
+            for name, (_, _, fill) in self._layout.items():
+                self.columns[name] = grown(self.columns[name], size, fill)
+        again = streams[self.columns["ended"][streams]]
+        if len(again):
+            self._earlier.append((again, {name: values[again] for name, values in self.columns.items()}))
+            for name, (_, _, fill) in self._layout.items():
+                if name != "part":
+                    self.columns[name][again] = fill
+            self.columns["part"][again] += np.uint16(1)
+
+    def rows(self) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
+        """Return the stream number of every part, int64 (n,), ascending, parts in order; and the columns."""
+        used = np.arange(self.count)
+        streams = np.concatenate([*(streams for streams, _ in self._earlier), used])
+        columns = {
+            name: np.concatenate([*(earlier[name] for _, earlier in self._earlier), values[: self.count]])
+            for name, values in self.columns.items()
+        }
+        order = np.lexsort((columns["part"], streams))
+        return streams[order], {name: values[order] for name, values in columns.items()}

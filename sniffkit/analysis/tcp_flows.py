@@ -1,0 +1,267 @@
+"""TCP conversations for ``flows``: how each opened and closed, what went wrong in it, what its ends agreed on.
+
+Everything stands in columns by stream number. States (both ends', Zeek's) are objects of open conversations only: what
+is closed and silent for CLOSED_NS, or open and silent for IDLE_NS, is written down and let go; of more than MOST_OPEN
+those silent for longest. A conversation that goes on after that is told again as the next ``part``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sniffkit.analysis.answer_times import AnswerTimes
+from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED, outcome_of
+from sniffkit.analysis.flow_totals import TOTALS, add_packets, ip_octets
+from sniffkit.analysis.segments import SYN
+from sniffkit.analysis.stream_table import Layout, StreamTable
+from sniffkit.analysis.streams import Streams
+from sniffkit.analysis.tcp_ack_times import TcpAckTimes
+from sniffkit.analysis.tcp_conversations import TcpConversations
+from sniffkit.analysis.tcp_lanes import Groups
+from sniffkit.analysis.tcp_mark_names import Mark
+from sniffkit.analysis.tcp_marks import TcpMarks
+from sniffkit.analysis.zeek_connections import ZeekConnections
+from sniffkit.sources.batch import NO_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.facts import Fact
+    from sniffkit.analysis.segments import Segments
+    from sniffkit.analysis.streams import StreamNumbers
+    from sniffkit.analysis.tcp_marks import Marks
+    from sniffkit.protocols.columns import Columns
+
+CLOSED_NS = 60 * 10**9
+"""A closed conversation is let go after this silence: as long as Linux keeps TIME-WAIT."""
+
+IDLE_NS = 3600 * 10**9
+"""An open conversation is let go after this silence (Zeek: 5 minutes, one hour for remote logins)."""
+
+MOST_OPEN = 50_000
+"""Conversations with state at the same time (about 2 KB each)."""
+
+EVENTS = {
+    "retransmissions": Mark.RETRANSMISSION,
+    "fast_retransmissions": Mark.FAST_RETRANSMISSION,
+    "spurious_retransmissions": Mark.SPURIOUS_RETRANSMISSION,
+    "out_of_order": Mark.OUT_OF_ORDER,
+    "lost_segments": Mark.LOST_SEGMENT,
+    "duplicate_acks": Mark.DUPLICATE_ACK,
+    "keep_alives": Mark.KEEP_ALIVE,
+    "zero_windows": Mark.ZERO_WINDOW,
+    "window_full": Mark.WINDOW_FULL,
+}
+"""What is counted of each end's segments, and the mark that shows it."""
+
+COURSE = (
+    "tcp.fin-again",
+    "tcp.state.corrected",
+    "tcp.syn-again",
+    "tcp.syn-ack-again",
+    "tcp.half-open",
+    "tcp.syn-data",
+    "tcp.opened-anew",
+    "tcp.reset-ignored",
+    "tcp.inferred",
+    "tcp.ack-not-of-syn",
+    "tcp.captured-twice",
+    "tcp.handshake.late-syn",
+)
+"""Facts of single packets that a verdict on the whole refers to; the bits of the column ``course``."""
+
+_COURSE_BIT = {id: 1 << bit for bit, id in enumerate(COURSE)}
+
+LAYOUT: Layout = {
+    **TOTALS,
+    **dict.fromkeys(EVENTS, (np.uint32, 2, 0)),
+    "mss": (np.int32, 2, -1),
+    "window_scale": (np.int16, 2, -1),
+    "sack_permitted": (np.bool_, 2, 0),
+    "timestamps": (np.bool_, 2, 0),
+    "syn": (np.uint16, 2, 0),
+    "answers": (np.uint32, 2, 0),
+    "answer_least": (np.int64, 2, 0),
+    "answer_median": (np.int64, 2, 0),
+    "answer_greatest": (np.int64, 2, 0),
+    "repeated_last": (np.uint16, 1, 0),
+    "latest_direction": (np.uint8, 1, 0),
+    "course": (np.uint16, 1, 0),
+    "client": (np.uint8, 1, 0),
+    "state": (np.uint8, 2, 0),
+    "opened": (np.uint8, 1, 0),
+    "closed": (np.uint8, 1, 0),
+    "closed_by": (np.uint8, 1, 0),
+    "handshake_ns": (np.int64, 1, -1),
+    "handshake_server_ns": (np.int64, 1, -1),
+    "zeek": (np.uint32, 1, 0),
+}
+"""By direction: events, options of the SYN, how many SYNs, acknowledgments that answer something and their times.
+repeated_last: segments sent again after the last of the other side. zeek: index into ``TcpFlows.zeek_words``."""
+
+
+class TcpFlows:
+    """Fed batch by batch; ``table`` has a row a stream.
+
+    let_go: conversations written down before they closed because there were too many
+    zeek_words: (conn_state, history) that the column ``zeek`` points at
+    """
+
+    def __init__(self, most_open: int = MOST_OPEN) -> None:
+        self.streams = Streams()
+        self.marks = TcpMarks()
+        self.states = TcpConversations(followed=1 << 62, answers=False)
+        self.zeek = ZeekConnections()
+        self.table = StreamTable(LAYOUT)
+        self.let_go = 0
+        self.zeek_words: list[tuple[str, str]] = [("", "")]
+        self._zeek_index: dict[tuple[str, str], int] = {("", ""): 0}
+        self._ack_times = TcpAckTimes()
+        self._answer_times = AnswerTimes()
+        self._most_open = most_open
+        self._looked_ns = NO_TIME
+
+    def feed(self, columns: Columns, segments: Segments, twice: NDArray[np.int64]) -> tuple[StreamNumbers, Marks]:
+        """Add a batch; twice: int64 (n,) for each packet the number of the one it is a second capture of, or 0."""
+        numbers = self.streams.feed(segments)
+        marks = self.marks.feed(segments, numbers, twice[segments.row])
+        if not len(segments):
+            return numbers, marks
+        real = segments.length >= 0
+        groups = marks.by_stream()
+        if not real.all():
+            groups = Groups.by_stream(numbers, np.flatnonzero(real))
+        self.table.begin(groups.stream)
+        rows = columns.rows("tcp")
+        add_packets(self.table, groups, ip_octets(columns, rows), segments.length, segments.time_ns, segments.number)
+        self._add_events(groups, marks)
+        self._add_options(columns, segments, numbers, real & (twice[segments.row] == 0))
+        times = self._ack_times.feed(segments, numbers, marks)
+        at = np.flatnonzero(times.frame)
+        self._answer_times.feed(self.table, numbers.stream[at] * 2 + numbers.direction[at], times.rtt_ns[at])
+        told = self.states.feed(segments, numbers, twice, marks.by_stream())
+        self._add_course(told.told, numbers)
+        self.zeek.feed(segments, numbers, marks)
+        known = segments.time_ns[segments.time_ns != NO_TIME]
+        if len(marks.let_go):
+            self.let_go += len(marks.let_go)
+            self._end(marks.let_go)
+        if len(known):
+            self._let_go(int(known[-1]))
+        return numbers, marks
+
+    def finish(self) -> None:
+        """Write down everything that is still open."""
+        self._write(list(self.states.connections))
+        self._answer_times.settle(self.table)
+
+    def _add_events(self, groups: Groups, marks: Marks) -> None:
+        mask = marks.mask[groups.order]
+        size = 2 * len(groups.stream)
+        at = np.flatnonzero(mask)
+        marked, lane = mask[at], 2 * groups.of[at] + groups.second[at]
+        for name, mark in EVENTS.items():
+            which = lane[(marked & np.uint16(mark)) != 0]
+            if len(which):
+                counts = np.bincount(which, minlength=size).reshape(-1, 2)
+                self.table[name][groups.stream] += counts.astype(np.uint32)
+        self._add_repeated_last(groups, (mask & np.uint16(Mark.RETRANSMISSION)) != 0)
+
+    def _add_repeated_last(self, groups: Groups, again: NDArray[np.bool_]) -> None:
+        """Count what was sent again since the other side was last heard."""
+        table, streams, start = self.table, groups.stream, groups.start
+        last = np.append(start[1:], len(groups.of)) - 1
+        side = groups.second[last]
+        place = np.arange(len(groups.of))
+        other = np.maximum.reduceat(np.where(groups.second != side[groups.of], place, -1), start)
+        since = np.add.reduceat((again & (place > other[groups.of])).astype(np.int64), start)
+        goes_on = (other < 0) & (table["latest_direction"][streams] == side)
+        before = np.where(goes_on, table["repeated_last"][streams], 0)
+        table["repeated_last"][streams] = np.minimum(before + since, 0xFFFF)
+        table["latest_direction"][streams] = side
+
+    def _add_options(
+        self, columns: Columns, segments: Segments, numbers: StreamNumbers, real: NDArray[np.bool_]
+    ) -> None:
+        """Note what the SYNs offer."""
+        syn = np.flatnonzero(((segments.flags & SYN) != 0) & real)
+        if not len(syn):
+            return
+        at = numbers.stream[syn], numbers.direction[syn].astype(np.int64)
+        np.add.at(self.table["syn"], at, np.uint16(1))
+        self.table["mss"][at] = segments.mss[syn]
+        self.table["window_scale"][at] = segments.scale_shift[syn]
+        self.table["sack_permitted"][at] = segments.sack_permitted[syn]
+        stamped, _ = columns.sparse("tcp.options.timestamp.tsval")
+        self.table["timestamps"][at] = np.isin(syn, stamped)
+
+    def _add_course(self, told: dict[int, list[Fact]], numbers: StreamNumbers) -> None:
+        course = self.table["course"]
+        for row, facts in told.items():
+            for fact in facts:
+                if bit := _COURSE_BIT.get(fact.id):
+                    course[numbers.stream[row]] |= bit
+
+    def _let_go(self, now_ns: int) -> None:
+        """Write down and let go what is closed or idle, and what is too much."""
+        connections, table = self.states.connections, self.table
+        if now_ns - self._looked_ns >= CLOSED_NS // 6 or self._looked_ns == NO_TIME:
+            self._looked_ns = now_ns
+            streams = np.fromiter(connections, np.int64, len(connections))
+            silent = now_ns - table["latest_ns"][streams]
+            closed = [stream for stream in streams[silent >= CLOSED_NS].tolist() if connections[stream].over]
+            gone = streams[silent >= IDLE_NS].tolist()
+            if closed or gone:
+                self._end(np.array(sorted({*closed, *gone}), np.int64))
+        if len(connections) > self._most_open:
+            streams = np.fromiter(connections, np.int64, len(connections))
+            many = len(streams) - self._most_open + self._most_open // 4
+            oldest = streams[np.argpartition(table["last_packet"][streams], many)[:many]]
+            self.let_go += sum(not connections[stream].over for stream in oldest.tolist())
+            self._end(np.sort(oldest))
+
+    def _end(self, streams: NDArray[np.int64]) -> None:
+        names = streams.tolist()
+        self._write(names)
+        self._answer_times.settle(self.table, streams)
+        self.table["ended"][streams] = True
+        self.states.forget(names)
+        self.zeek.forget(names)
+        self.marks.forget(streams)
+        self._ack_times.forget(streams)
+
+    def _write(self, streams: Sequence[int]) -> None:
+        """Write the outcome of conversations into their rows."""
+        found: list[tuple[int, ...]] = []
+        for stream in streams:
+            connection = self.states.connections.get(stream)
+            if connection is None:
+                continue
+            outcome = outcome_of(connection)
+            first, second = connection.handshake or (-1, -1)
+            zeek = self.zeek.outcome(stream)
+            word = (zeek.conn_state, zeek.history) if zeek is not None else ("OTH", "-")
+            index = self._zeek_index.setdefault(word, len(self.zeek_words))
+            if index == len(self.zeek_words):
+                self.zeek_words.append(word)
+            ends = connection.ends
+            found.append(
+                (
+                    stream, connection.client, ends[0].state, ends[1].state, OPENED.index(outcome.opened),
+                    CLOSED.index(outcome.closed), CLOSED_BY.index(outcome.closed_by),
+                    first + second if first >= 0 else -1, first, index,
+                )
+            )  # fmt: skip
+        if not found:
+            return
+        columns: list[Any] = list(np.array(found, np.int64).T)
+        table, stream = self.table, columns[0]
+        table["state"][stream] = np.stack(columns[2:4], axis=1)
+        names = ("opened", "closed", "closed_by", "handshake_ns", "handshake_server_ns", "zeek")
+        table["client"][stream] = columns[1]
+        for name, values in zip(names, columns[4:], strict=True):
+            table[name][stream] = values
