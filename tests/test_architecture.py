@@ -52,6 +52,7 @@ NUMPY_ONLY_WHEN_USED = [
 """Files that ``--help`` and an error message load: NumPy (0.12 s) only inside the function that needs it."""
 
 NOT_A_COMMAND = {
+    "filtering": "-Y and --only, the same for every command that reads packets",
     "help": "the words of --help, in the language asked for",
     "complaint": "how any command's error is told",
     "selection": "which packets are meant by 3,7-9, for every command that takes packet numbers",

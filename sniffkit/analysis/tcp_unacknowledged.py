@@ -1,71 +1,142 @@
-"""What one direction has sent and the other has not acknowledged yet, segment by segment.
+"""What is on its way and not yet confirmed: round trips of acknowledgments and octets in flight, packet by packet.
 
-Which segment an ack answers, after what time, and how many octets are in flight: the plain rules, as Wireshark 4.0
-applies them. ``tcp_ack_times`` does the same in columns where every segment is acknowledged in order.
+These need a list of open segments a direction, as Wireshark keeps one (``tcp.analysis.ack_rtt``, ``acks_frame``,
+``bytes_in_flight``, ``rto``); they are only computed when somebody asks for one of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from sniffkit.analysis.tcp_marks_sequential import MOST_UNACKNOWLEDGED, after
+import numpy as np
 
-_MODULO = 0xFFFFFFFF
-_LARGEST_IN_FLIGHT = 2_000_000_000
+from sniffkit.analysis.segments import ACK, FIN, RST, SYN
+from sniffkit.analysis.tcp_mark_names import Mark
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.segments import Segments
+    from sniffkit.analysis.streams import StreamNumbers
+    from sniffkit.analysis.tcp_marks import Marks
+
+MOST_OPEN = 10_000
+"""Open segments kept a direction, as in Wireshark."""
+
+MOST_STREAMS = 50_000
+"""Streams followed; past that the ones silent for longest are let go."""
+
+LARGEST_FLIGHT = 2 * 10**9
+_CIRCLE, _HALF = 0xFFFFFFFF, 0x80000000
+
+
+def _before(one: int, other: int) -> bool:
+    """Tell whether a sequence number comes before another (RFC 9293 section 3.4)."""
+    return (one - other) & _CIRCLE >= _HALF
 
 
 @dataclass(slots=True)
-class Sent:
-    """One segment: sequence number, the number after it, frame and time; start moves up when a part is acknowledged."""
+class _Way:
+    """One direction: open segments, newest last, each [sequence, end, frame, time]."""
 
-    start: int
-    end: int
-    number: int
-    time_ns: int
+    segments: list[list[int]] = field(default_factory=list)
+    valid: bool = True
+    sacked: int = 0
 
 
-@dataclass(slots=True)
-class UnacknowledgedList:
-    """Segments of one direction, oldest first.
+@dataclass(frozen=True, slots=True)
+class Flights:
+    """Arrays in the order of ``Segments``; 0 where a field is not there.
 
-    known: nothing before them is missing, so the octets in flight can be told
+    acks_frame:      int64 (m,) the frame that this acknowledgment confirms; ack_rtt: int64 (m,) nanoseconds since it
+    bytes_in_flight: int64 (m,) octets sent and not confirmed, this segment's included
+    rto:             int64 (m,) nanoseconds since the segment that is sent again here
     """
 
-    segments: list[Sent] = field(default_factory=list)
-    known: bool = True
+    acks_frame: NDArray[np.int64]
+    ack_rtt: NDArray[np.int64]
+    bytes_in_flight: NDArray[np.int64]
+    rto: NDArray[np.int64]
 
-    def add(self, sent: Sent) -> None:
-        """Note a segment with data, SYN or FIN; past 10,000 none is noted."""
-        if len(self.segments) < MOST_UNACKNOWLEDGED:
-            self.segments.append(sent)
 
-    def acknowledge(self, number: int) -> Sent | None:
-        """Let go what an acknowledgment number covers; return the segment it answers exactly.
+class Unacknowledged:
+    """Follows the open segments of every stream, fed batch by batch."""
 
-        A segment of which it covers a part stays, with the rest. Of several that end at the number the oldest counts.
-        """
-        answered = None
-        kept: list[Sent] = []
-        for sent in self.segments:
-            if sent.end == number:
-                answered = answered or sent
-            elif after(number, sent.start) and not after(number, sent.end):
-                sent.start = number
-                kept.append(sent)
-            elif after(sent.end, number):
-                kept.append(sent)
-        self.segments = kept
-        return answered
+    def __init__(self) -> None:
+        self._ways: dict[int, list[_Way]] = {}
 
-    def in_flight(self, base: int, sacked: int, closing: bool) -> int:
-        """Return the octets sent and not acknowledged, 0 where that is not known.
+    def feed(self, segments: Segments, numbers: StreamNumbers, marks: Marks, sacked: NDArray[np.int64]) -> Flights:
+        """Follow a batch; sacked: int64 (m,) octets that the segment's first three SACK blocks cover."""
+        count = len(segments)
+        flights = Flights(*(np.zeros(count, np.int64) for _ in range(4)))
+        if len(self._ways) > MOST_STREAMS:
+            for stream in list(self._ways)[: MOST_STREAMS // 2]:
+                del self._ways[stream]
+        lost = marks.has(Mark.LOST_SEGMENT)
+        plain = marks.has(Mark.RETRANSMISSION)
+        plain &= ~(marks.has(Mark.FAST_RETRANSMISSION) | marks.has(Mark.SPURIOUS_RETRANSMISSION))
+        rows = zip(
+            numbers.stream.tolist(),
+            numbers.direction.tolist(),
+            segments.sequence.tolist(),
+            segments.acknowledgment.tolist(),
+            segments.flags.tolist(),
+            segments.length.tolist(),
+            segments.number.tolist(),
+            segments.time_ns.tolist(),
+            sacked.tolist(),
+            lost.tolist(),
+            plain.tolist(),
+            strict=True,
+        )
+        opened = numbers.opened.tolist()
+        for row, (stream, direction, seq, ack, flags, length, frame, time, blocks, is_lost, again) in enumerate(rows):
+            if length < 0:
+                continue
+            ways = self._ways.get(stream)
+            if ways is None or opened[row]:
+                ways = self._ways[stream] = [_Way(), _Way()]
+            own, other = ways[direction], ways[1 - direction]
+            own.sacked = blocks
+            if is_lost:
+                own.valid = False
+            if flags & ACK:
+                other.valid = True
+            if again and own.segments:
+                flights.rto[row] = time - own.segments[0][3]
+            if (length or flags & (SYN | FIN)) and len(own.segments) < MOST_OPEN:
+                end = (seq + length + (1 if flags & (SYN | FIN) else 0)) & _CIRCLE
+                own.segments.append([seq, end, frame, time])
+            if other.segments:
+                self._confirm(other, ack, row, time, flights)
+            if length and own.valid and own.segments:
+                flights.bytes_in_flight[row] = self._in_flight(own, other, flags)
+        return flights
 
-        base: number that counts as 0 in this direction; sacked: octets the other side's latest packet reports as
-        received out of order (RFC 2018); closing: the last of them is a SYN or FIN, which is no octet
-        """
-        if not self.segments or not self.known:
-            return 0
-        first = min((sent.start - base) & _MODULO for sent in self.segments)
-        last = max((sent.end - base) & _MODULO for sent in self.segments)
-        octets = (last - first - sacked - closing) & _MODULO
-        return octets if 0 < octets < _LARGEST_IN_FLIGHT else 0
+    def _confirm(self, other: _Way, ack: int, row: int, time: int, flights: Flights) -> None:
+        """Take what an acknowledgment confirms from the list; the oldest segment that ends there is answered."""
+        left = []
+        for segment in other.segments:
+            sequence, end, frame, sent = segment
+            if end == ack:
+                if not flights.acks_frame[row]:
+                    flights.acks_frame[row], flights.ack_rtt[row] = frame, time - sent
+            elif _before(ack, end):
+                if _before(sequence, ack):
+                    segment[0] = ack
+                left.append(segment)
+        other.segments = left
+
+    def _in_flight(self, own: _Way, other: _Way, flags: int) -> int:
+        """Return how many octets are on their way, 0 where that is not to be told."""
+        first = own.segments[-1][0]
+        lowest = min((segment[0] - first + _HALF) & _CIRCLE for segment in own.segments)
+        highest = max((segment[1] - first + _HALF) & _CIRCLE for segment in own.segments)
+        flight = highest - lowest - other.sacked
+        if flags & (SYN | FIN):
+            flight -= 1
+        return flight if 0 < flight < LARGEST_FLIGHT else 0
+
+
+__all__ = ["RST", "Flights", "Unacknowledged"]

@@ -10,7 +10,7 @@ from functools import wraps
 import typer
 from typer.core import TyperCommand
 
-from sniffkit.commands import arp, dns, explain, interfaces, live
+from sniffkit.commands import arp, dns, explain, fields, interfaces, live
 from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import remember, say
 from sniffkit.errors import ExitCode, SniffkitError
@@ -43,11 +43,12 @@ def _until_nobody_reads(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _register(name: str, command: Callable[..., None], cls: type[TyperCommand] | None = None) -> None:
-    app.command(name, help=say(name), cls=cls)(_until_nobody_reads(command))
+def _register(name: str, command: Callable[..., None], cls: type[TyperCommand] | None = None, told: str = "") -> None:
+    app.command(name, help=say(told or name), cls=cls)(_until_nobody_reads(command))
 
 
 _register("explain", explain.explain)
+_register("fields", fields.fields, told="fields-command")
 _register("dns", dns.dns)
 _register("arp", arp.arp)
 _register("live", live.live, live.LiveCommand)

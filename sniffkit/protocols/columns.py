@@ -68,6 +68,7 @@ class Columns:
     def __init__(self, batch: Batch) -> None:
         self.batch = batch
         self._found: list[list[Headers]] | None = None
+        self._left_out: dict[int, list[NDArray[np.int64]]] = {}
         self._rows: dict[str, Rows] = {}
         self._order: dict[int, NDArray[np.int64] | None] = {}
         self._windows: dict[str, NDArray[np.void]] = {}
@@ -105,6 +106,15 @@ class Columns:
             else:
                 raise KeyError(field)
         return self._sparse[field]
+
+    def left_out(self, protocol: str) -> NDArray[np.int64]:
+        """Return the packets, ascending, in which a header of the protocol is announced that ``rows`` does not have."""
+        import numpy as np
+
+        code = PROTOCOLS.index(protocol)
+        self._headers(code)
+        found = self._left_out.get(code)
+        return np.unique(np.concatenate(found)) if found else np.empty(0, np.int64)
 
     def options(self, protocol: str) -> Options:
         """Return every option of every header of a protocol."""
@@ -207,7 +217,7 @@ class Columns:
 
     def _headers(self, code: int) -> list[Headers]:
         if self._found is None:
-            self._found = walk(self.batch)
+            self._found = walk(self.batch, self._left_out)
         return self._found[code]
 
     def _sorted(self, code: int) -> NDArray[np.int64] | None:

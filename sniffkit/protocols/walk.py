@@ -50,10 +50,11 @@ def codes_of(carried: Carried, rows: int) -> NDArray[np.uint8]:
     return found
 
 
-def walk(batch: Batch) -> list[list[Headers]]:
+def walk(batch: Batch, left_out: dict[int, list[NDArray[np.int64]]] | None = None) -> list[list[Headers]]:
     """Find every header of a batch; for each protocol code the headers met, a ``Headers`` a round.
 
     ``Headers.parent_index`` counts the parent's headers in the order they were met: all of one round before the next.
+    left_out: filled, by protocol code, with the packets in which a header was announced that is cut or is none
     """
     import numpy as np
 
@@ -72,11 +73,14 @@ def walk(batch: Batch) -> list[list[Headers]]:
         following: dict[int, list[Headers]] = {}
         for code, groups in pending.items():
             protocol = REGISTER[code - 1]
-            headers = keep(join(groups), protocol.header.octets)
+            announced = join(groups)
+            headers = keep(announced, protocol.header.octets)
             if protocol.valid is not None and len(headers):
                 good = protocol.valid(headers)
                 if good is not None and not good.all():
                     headers = headers.select(np.flatnonzero(good))
+            if left_out is not None and len(headers) < len(announced):
+                left_out.setdefault(code, []).append(not_kept(announced, headers))
             if not len(headers):
                 continue
             met = sum(len(earlier) for earlier in found[code])
@@ -147,3 +151,12 @@ def keep(headers: Headers, octets: int) -> Headers:
 
     there = headers.present >= octets
     return headers if there.all() else headers.select(np.flatnonzero(there))
+
+
+def not_kept(announced: Headers, kept: Headers) -> NDArray[np.int64]:
+    """Return the packets that have more headers announced than kept."""
+    import numpy as np
+
+    highest = int(announced.row[-1]) + 1
+    more = np.bincount(announced.row, minlength=highest) - np.bincount(kept.row, minlength=highest)
+    return np.flatnonzero(more > 0)

@@ -1,0 +1,131 @@
+"""``sniffkit fields FILE -e FIELD...``: fields as columns of text, exactly as ``tshark -n -T fields`` prints them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from sniffkit.commands.help import say
+from sniffkit.commands.reading import Files, Lang, NoNames, Read, chosen_files, chosen_language, finish
+from sniffkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from sniffkit.protocols.field_types import FieldType
+    from sniffkit.renderers.tables import Layout
+
+SIGNS = {"/t": "\t", "/s": " ", "\\t": "\t"}
+"""How tshark's ``-E`` spells signs that a shell would swallow."""
+
+ABOUT_THE_FILE = ("bom", "escape")
+"""Settings of ``-E`` that are accepted with tshark's default only."""
+
+
+def fields(
+    files: Files = None,
+    read: Read = None,
+    field: Annotated[list[str] | None, typer.Option("-e", metavar="FIELD", help=say("field"))] = None,
+    setting: Annotated[list[str] | None, typer.Option("-E", metavar="NAME=VALUE", help=say("field-setting"))] = None,
+    filter: Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter"))] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="WORD", help=say("only"))] = None,
+    count: Annotated[int | None, typer.Option("-c", "--count", metavar="N", min=1, help=say("count"))] = None,
+    listed: Annotated[bool, typer.Option("--list", help=say("field-list"))] = False,
+    lang: Lang = None,
+    type: Annotated[str | None, typer.Option("-T", metavar="fields", hidden=True)] = None,
+    no_names: NoNames = False,
+) -> None:
+    """Print fields as columns (the help text stands in texts/help.toml)."""
+    language = chosen_language(lang)
+    if listed:
+        from sniffkit.explanations.field_list import lines
+
+        sys.stdout.writelines(lines(files or [], language))
+        return
+    layout = chosen_layout(setting or [])
+    if type not in (None, "fields"):
+        raise UsageError("fields.output", word=type)
+    if not field:
+        raise UsageError("fields.none")
+    run([known_field(id) for name in field for id in name.split(",")], layout, chosen_files(files, read), filter, only,
+        count)  # fmt: skip
+
+
+def run(
+    fields: list[FieldType], layout: Layout, paths: list[str], filter: str | None, only: str | None, count: int | None
+) -> None:
+    """Read the captures and write the table."""
+    from sniffkit.commands.filtering import PacketFilter
+    from sniffkit.renderers.tables import FieldTable
+    from sniffkit.sources import open_captures
+
+    chosen = PacketFilter(filter, only, [field.id for field in fields])
+    with open_captures(paths) as source:
+        chosen.read_from(source)
+        table = FieldTable(fields, layout, sys.stdout.buffer)
+        for batch in source:
+            found, wanted = chosen.feed(batch)
+            if count is not None:
+                places = wanted.nonzero()[0]
+                wanted[places[count:]] = False
+                count -= min(count, len(places))
+            table.write(found, wanted)
+            if count == 0:
+                break
+        raise typer.Exit(finish(source))
+
+
+def chosen_layout(settings: list[str]) -> Layout:
+    """Return what ``-E`` says."""
+    from sniffkit.renderers.tables import Layout
+
+    found: dict[str, str] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals:
+            raise UsageError("fields.setting-form", value=setting)
+        found[name] = value
+    header = chosen(found, "header", {"y": "y", "n": ""}, "n")
+    quote = chosen(found, "quote", {"d": '"', "s": "'", "n": ""}, "n")
+    occurrence = chosen(found, "occurrence", {"f": "f", "l": "l", "a": "a"}, "a")
+    separator = sign(found.pop("separator", "/t"), "separator")
+    aggregator = sign(found.pop("aggregator", ","), "aggregator")
+    if found.pop("bom", "n") != "n" or found.pop("escape", "y") != "y":
+        raise UsageError("fields.setting-fixed", words=", ".join(ABOUT_THE_FILE))
+    if found:
+        raise UsageError("fields.setting-unknown", word=next(iter(found)))
+    return Layout(bool(header), separator, quote, occurrence, aggregator)
+
+
+def chosen(found: dict[str, str], name: str, words: dict[str, str], default: str) -> str:
+    """Return what a setting's word stands for."""
+    word = found.pop(name, default)
+    if word not in words:
+        raise UsageError("fields.setting-value", name=name, word=word, words=", ".join(words))
+    return words[word]
+
+
+def sign(value: str, name: str) -> str:
+    """Return the one character that a setting names."""
+    found = SIGNS.get(value, value)
+    if len(found) != 1 or not found.isascii():
+        raise UsageError("fields.setting-sign", name=name, word=value)
+    return found
+
+
+def known_field(id: str) -> FieldType:
+    """Return a field's type; raise UsageError with the nearest name where there is none."""
+    import difflib
+
+    from sniffkit.analysis.tcp_fields import types
+    from sniffkit.protocols.field_types import field_types, protocol_names
+
+    known = types().get(id) or field_types().get(id)
+    if known is not None:
+        return known
+    if id in protocol_names():
+        raise UsageError("fields.protocol", name=id)
+    near = difflib.get_close_matches(id, [*field_types(), *types()], 1, 0.6)
+    if near:
+        raise UsageError("filter.unknown-field-near", field=id, near=near[0])
+    raise UsageError("filter.unknown-field", field=id)

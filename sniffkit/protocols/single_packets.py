@@ -1,0 +1,128 @@
+"""Fields that no column has, from the packets that may carry them, read one by one and each only once."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+from sniffkit.protocols.field_types import NAMED_AFTER, FieldType, Kind
+from sniffkit.protocols.occurrences import Occurrences, Spans
+from sniffkit.protocols.packet import Layer, Packet, Place, read_layers, trailer
+from sniffkit.protocols.walk import PROTOCOLS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.protocols.columns import Columns
+
+DNS_PORT = 53
+RENAMED = {"sll2": "sll", "erspan3": "erspan"}
+"""Layers that stand under another protocol's name."""
+
+
+class SinglePackets:
+    """The packets of a batch that are read one by one."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+        self._read: dict[int, Packet] = {}
+        self._indexed: dict[int, dict[str, list[Any]]] = {}
+
+    def field(self, field: FieldType, packets: NDArray[np.int64] | None = None) -> Occurrences:
+        """Return a field as it stands in some packets (all that may carry it by default)."""
+        places: list[int] = []
+        values: list[Any] = []
+        texts: list[str] = []
+        chosen = self.candidates(field.protocol) if packets is None else packets
+        for row in chosen.tolist():
+            for value in self._fields(row).get(field.id, ()):
+                if value.value is not None or field.kind is Kind.LABEL:
+                    places.append(row)
+                    values.append(value.value)
+                    texts.append("1" if field.kind is Kind.LABEL else value.text)
+        import numpy as np
+
+        return Occurrences(np.array(places, np.int64), as_column(values, field.kind), texts)
+
+    def layers(self, protocol: str, packets: NDArray[np.int64] | None = None) -> Occurrences:
+        """Return where a protocol's layers are in some packets, with all octets from each on."""
+        import numpy as np
+
+        batch = self.columns.batch
+        places, start = [], []
+        for row in (self.candidates(NAMED_AFTER.get(protocol, protocol)) if packets is None else packets).tolist():
+            for layer in self.packet(row).layers:
+                if layer.protocol == protocol:
+                    places.append(row)
+                    start.append(layer.offset)
+        packet, first = np.array(places, np.int64), np.array(start, np.int64)
+        return Occurrences(packet, Spans(batch.octets, batch.offset[packet] + first, batch.captured[packet] - first))
+
+    def candidates(self, protocol: str) -> NDArray[np.int64]:
+        """Return the packets that may carry a field of a protocol, ascending."""
+        import numpy as np
+
+        columns = self.columns
+        names = [protocol, *(other for other, name in RENAMED.items() if name == protocol)]
+        found = []
+        for name in names:
+            if name in PROTOCOLS and name != "frame":
+                found += [columns.rows(name).row, columns.left_out(name)]
+        if protocol == "dns":
+            rows = columns.rows("tcp")
+            spoken = (columns["tcp.srcport"] == DNS_PORT) | (columns["tcp.dstport"] == DNS_PORT)
+            found.append(rows.row[spoken & (columns["tcp.len"] > 0)])
+        return np.unique(np.concatenate(found)) if found else np.arange(len(columns.batch))
+
+    def packet(self, row: int) -> Packet:
+        """Return the layers of a packet as far as our own tables read them."""
+        if row not in self._read:
+            batch = self.columns.batch
+            octets, length = batch.packet(row), int(batch.length[row])
+            packet = self._read[row] = Packet()
+            place = Place(0, max(length, len(octets)), ("link", int(batch.link_type[row])))
+            end = read_layers(packet, octets, place, None)
+            if end is not None and end < len(octets) and packet.layers:
+                packet.layers.append(trailer(packet, octets, end, length))
+        return self._read[row]
+
+    def _fields(self, row: int) -> dict[str, list[Any]]:
+        if row not in self._indexed:
+            found = self._indexed[row] = {}
+            for layer in self.packet(row).layers:
+                for value in layer.fields:
+                    found.setdefault(value.id, []).append(value)
+        return self._indexed[row]
+
+
+def as_column(values: list[Any], kind: Kind) -> Any:
+    """Return values as ``Occurrences`` keeps them."""
+    import numpy as np
+
+    if kind is Kind.IPV4:
+        return np.array([int.from_bytes(socket.inet_aton(value)) for value in values], np.uint32)
+    if kind is Kind.IPV6:
+        raw = b"".join(socket.inet_pton(socket.AF_INET6, value) for value in values)
+        return np.frombuffer(raw, ">u8").astype(np.uint64).reshape(-1, 2)
+    if kind is Kind.MAC:
+        return np.array([int(value.replace(":", ""), 16) for value in values], np.uint64)
+    if kind is Kind.OCTETS:
+        return Spans.of([octets_of(value) for value in values])
+    if kind is Kind.TEXT:
+        column = np.empty(len(values), object)
+        column[:] = [value if isinstance(value, str) else str(value) for value in values]
+        return column
+    if kind is Kind.LABEL:
+        return np.zeros(len(values), np.uint8)
+    return np.array([value if isinstance(value, int) else 0 for value in values], np.int64)
+
+
+def octets_of(value: Any) -> bytes:
+    """Return the octets of a value."""
+    if isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else int(value).to_bytes(8)
+
+
+__all__ = ["Layer", "SinglePackets"]
