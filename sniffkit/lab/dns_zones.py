@@ -25,7 +25,7 @@ ODD = {
     "truncated": "203.0.113.49",
     "servfail": "203.0.113.50",
     "poison": "203.0.113.51",
-    "never-ending": "203.0.113.52",
+    "crowd": "203.0.113.52",
     "wrong-question": "203.0.113.53",
 }
 """Servers that misbehave, each in its own way: lab/odd_servers.py."""

@@ -100,7 +100,6 @@ class OddServers:
         true = reply(question, answers=(address_of(question, WEB),))
         forged = reply(question, answers=(address_of(question, "198.51.100.66"),))
         guessed = bytes([question[0] ^ 0xFF, question[1]])
-        own = wire_name(f"{kind}.test")
         match kind:
             case "lame-upward":
                 # "I know nothing of this zone, ask the root": a circle, if anybody followed it
@@ -136,8 +135,8 @@ class OddServers:
                 servers = (record(below, NS, wire_name("ns1.shop.example")),)
                 address = (record(wire_name("ns1.shop.example"), A, socket.inet_aton("198.51.100.66")),)
                 handle.sendto(reply(question, 0, authority=servers, additional=address), sender)
-            case "never-ending":
-                # whatever is asked, it is one zone further down, at a server of another name
-                number = time.monotonic_ns() % 1_000_000
-                servers = (record(own, NS, wire_name(f"ns{number}.{kind}.test")),)
-                handle.sendto(reply(question, 0, authority=servers), sender)
+            case "crowd":
+                # many servers that do not exist, so that whoever believes it has a lot to look up (NXNSAttack)
+                below = wire_name(f"www.{kind}.test")
+                names = (wire_name(f"ns{number}.shop.example") for number in range(10, 22))
+                handle.sendto(reply(question, 0, authority=tuple(record(below, NS, name) for name in names)), sender)

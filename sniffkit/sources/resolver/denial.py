@@ -71,10 +71,13 @@ class Denial:
         encloser = self._closest(child)
         return encloser is not None and self._opted_out(child, encloser)
 
-    def no_closer_name(self, name: dns.name.Name) -> bool:
-        """Prove that an answer may have been made from a wildcard: the name itself is not there."""
-        encloser = self._closest(name)
-        return encloser is not None and self._absent(name, encloser)
+    def no_closer_name(self, name: dns.name.Name, labels: int) -> bool:
+        """Prove that an answer may have been made from a wildcard, ``labels`` labels above which it stands.
+
+        The signature tells where the wildcard is, so with NSEC3 only the name next to it must be absent (RFC 5155
+        section 8.8).
+        """
+        return self._absent(name, name.split(labels + 1)[1])
 
     def _at(self, name: dns.name.Name) -> Any:
         """Return the record that stands at this very name, None where there is none."""

@@ -36,14 +36,15 @@ class Checked:
 
     reason:   "" where it holds, else "no-keys", "no-digest-fits", "no-signature", "expired", "not-yet-valid",
               "no-such-key", "bad-signature", "denial-missing"
-    wildcard: the signature is that of a wildcard, from which the server made the name
+    wildcard: where the signature is that of a wildcard, from which the server made the name: how many labels of the
+              name stand behind the asterisk; -1 otherwise
     """
 
     reason: str = ""
     key_tag: int = 0
     algorithm: int = 0
     expires: str = ""
-    wildcard: bool = False
+    wildcard: int = -1
 
 
 def read_anchors(path: str | None) -> dns.rrset.RRset:
@@ -66,7 +67,7 @@ def read_anchors(path: str | None) -> dns.rrset.RRset:
         except OSError as error:
             raise NotACapture("resolver.anchor-missing", file=path, reason=error.strerror) from error
     try:
-        sets = dns.zonefile.read_rrsets(text, rdclass="IN", default_ttl=0, origin=".")
+        sets = dns.zonefile.read_rrsets(text, rdclass=None, default_ttl=0, origin=".")
     except (dns.exception.DNSException, ValueError) as error:
         raise UsageError("resolver.anchor-unreadable", file=path or "", reason=str(error)) from error
     for kind in (DS, DNSKEY):
@@ -150,7 +151,7 @@ def check_signature(
             worst = Checked("bad-signature", *told)
             continue
         labels = len(rrset.name) - 1 - (rrset.name.labels[0] == b"*")
-        return Checked("", *told, signature.labels < labels)
+        return Checked("", *told, signature.labels if signature.labels < labels else -1)
     return worst
 
 

@@ -39,7 +39,8 @@ class Trust:
 
     def inherit(self, parent: Zone, child: Zone) -> None:
         """Hand down what the referral proved; below a zone that is unsigned or bogus nothing can be proved."""
-        child.trust, child.ds = self._proved.get(child.name, (parent.trust, None))
+        status, child.ds = self._proved.get(child.name, (parent.trust, None))
+        child.trust = "" if child.ds is not None else status  # with a digest, its keys are still to be looked at
 
     def check(
         self, walk: Walk, hop: Hop, zone: Zone, message: dns.message.Message, judgement: Judgement, answering: Asked
@@ -133,9 +134,9 @@ class Trust:
             if judge.trust != "secure":
                 return judge.trust
             checked = check_signature(rrset, message.answer, judge.keys)
-            if not checked.reason and checked.wildcard:
+            if not checked.reason and checked.wildcard >= 0:
                 denial, below = self._denial(judge, message)
-                if below.reason or not denial.no_closer_name(rrset.name):
+                if below.reason or not denial.no_closer_name(rrset.name, checked.wildcard):
                     checked = Checked("denial-missing")
             kind = dns.rdatatype.to_text(rrset.rdtype)
             yield self._proof(hop, "answer", judge, text_of(rrset.name), kind, checked)

@@ -30,8 +30,8 @@ DEEPEST = 6
 """Walks within walks: looking for a server's address may need another server's address, and so on."""
 
 MOST_QUESTIONS = 100
-TURNS = 2
-"""How often silent servers are asked: UDP may lose a datagram."""
+MOST_LOOKED_UP = 5
+"""Servers of one zone whose addresses are looked up: a zone may name many that do not exist, to make others work."""
 
 
 class OutOfQuestions(ResolutionFailed):
@@ -246,12 +246,16 @@ class Walk:
         for server in zone.servers:
             if server.addresses or server.name in looked_up:
                 continue
+            if len(looked_up) == MOST_LOOKED_UP:
+                yield Passed(hop.number, hop.depth, "resolver.passed.too-many", server.name, reason=str(MOST_LOOKED_UP))
+                return False
             looked_up.add(server.name)
             name = dns.name.from_text(server.name)
             if name.is_subdomain(zone.name):
                 # Only the zone itself could tell this address, and nobody can ask it without having the address.
                 yield Passed(hop.number, hop.depth, "resolver.passed.glue-missing", server.name, reason=hop.zone)
                 continue
+            reason = "resolver.passed.no-address"
             for family in self._limits.families:
                 kind = dns.rdatatype.A if family == 4 else dns.rdatatype.AAAA
                 try:
@@ -259,15 +263,15 @@ class Walk:
                 except OutOfQuestions:
                     raise
                 except ResolutionFailed as error:
-                    yield Passed(hop.number, hop.depth, "resolver.passed.not-found", server.name)
-                    self._last_failure = error
+                    self._last_failure, reason = error, "resolver.passed.not-found"
                     break
                 server.addresses = [each.data for each in found.hop.records if each.type in ("A", "AAAA")]
                 if server.addresses:
                     server.source = "looked-up"
                     return True
-            else:
-                yield Passed(hop.number, hop.depth, "resolver.passed.no-address", server.name)
+                if found.judgement.outcome == "nxdomain":
+                    break
+            yield Passed(hop.number, hop.depth, reason, server.name)
         return False
 
     def _not_to_be_asked(self, address: str) -> str:
@@ -324,8 +328,12 @@ class Walk:
             return ResolutionFailed("resolver.no-address", hop=hop.number, zone=hop.zone, count=len(zone.servers))
         ends = {asked.verdict or asked.failure for asked in hop.asked} - {"truncated", "without-edns"}
         values = {"hop": hop.number, "zone": hop.zone, "count": len({asked.address for asked in hop.asked})}
+        if ends <= {"timeout"} and any(asked.strays for asked in hop.asked):
+            return ResolutionFailed("resolver.only-strays", **values)
         if ends <= {"timeout"}:
             return ResolutionFailed("resolver.silent", **values)
+        if any(asked.transport == "tcp" and asked.why == "truncated" and asked.failure for asked in hop.asked):
+            return ResolutionFailed("resolver.no-tcp", **values)
         if ends <= {"timeout", "refused-port", "unreachable", "tcp-closed", "garbled"}:
             return ResolutionFailed("resolver.unreachable", **values)
         if ends & {"lame-upward", "lame-empty", "not-authoritative"}:
