@@ -13,7 +13,7 @@ from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
     from sniffkit.protocols.field_types import FieldType
-    from sniffkit.renderers.tables import Layout
+    from sniffkit.renderers.field_table import Layout
 
 SIGNS = {"/t": "\t", "/s": " ", "\\t": "\t"}
 """How tshark's ``-E`` spells signs that a shell would swallow."""
@@ -56,7 +56,7 @@ def run(
 ) -> None:
     """Read the captures and write the table."""
     from sniffkit.commands.filtering import PacketFilter
-    from sniffkit.renderers.tables import FieldTable
+    from sniffkit.renderers.field_table import FieldTable
     from sniffkit.sources import open_captures
 
     chosen = PacketFilter(filter, only, [field.id for field in fields])
@@ -77,7 +77,7 @@ def run(
 
 def chosen_layout(settings: list[str]) -> Layout:
     """Return what ``-E`` says."""
-    from sniffkit.renderers.tables import Layout
+    from sniffkit.renderers.field_table import Layout
 
     found: dict[str, str] = {}
     for setting in settings:
