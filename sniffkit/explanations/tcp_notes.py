@@ -12,6 +12,7 @@ from sniffkit.analysis.tcp_mark_names import Mark, names_of
 from sniffkit.analysis.tcp_phases import Phase
 from sniffkit.analysis.tcp_states import State
 from sniffkit.explanations.lesson import Note
+from sniffkit.explanations.tcp_step_lessons import marks_to_tell, step_lessons
 
 if TYPE_CHECKING:
     from sniffkit.analysis.capture import BatchFacts
@@ -31,8 +32,11 @@ _VARIANTS = {
 }
 """Facts whose sentence depends on one of their values: the text's key ends with it."""
 
+_WHAT_COMES_AGAIN = {"SYN-RECEIVED": ".syn-ack", "LAST-ACK": ".last"}
+"""By the state that its sender turns out to be in still: what a repeated segment is, where that is a lesson."""
+
 _TWICE = int(Mark.CAPTURED_TWICE)
-_WARNINGS = int(Mark.RETRANSMISSION | Mark.LOST_SEGMENT | Mark.ZERO_WINDOW | Mark.WINDOW_FULL | Mark.OUT_OF_ORDER)
+_WARNINGS = {"lost_segment", "zero_window", "window_full", "out_of_order"}
 
 
 class TcpNotes:
@@ -48,7 +52,7 @@ class TcpNotes:
         brief: give the short form of a lesson that has been given in full often enough.
         """
         values = self._values(facts, at)
-        notes = [self._lesson(key, values, brief) for key in self._lessons(facts, at, values)]
+        notes = [self._lesson(id, key, values, brief) for id, key in self._lessons(facts, at, values)]
         for fact in facts.tcp.told.get(at, ()):
             notes += self._told(fact, values)
         notes += self._options(facts, at, values)
@@ -59,11 +63,11 @@ class TcpNotes:
     def _note(self, id: str, level: Level, values: dict[str, Any], key: str = "") -> Note:
         return Note(id, level, self._catalogue.text(key or id, **values))
 
-    def _lesson(self, key: str, values: dict[str, Any], brief: bool) -> Note:
+    def _lesson(self, id: str, key: str, values: dict[str, Any], brief: bool) -> Note:
         self._given[key] += brief
         if self._given[key] > TOLD_IN_FULL and self._catalogue.find(key, "brief") is not None:
-            return Note(key, "lesson", self._catalogue.text(key, "brief", **values))
-        return self._note(key, "lesson", values)
+            return Note(id, "lesson", self._catalogue.text(key, "brief", **values))
+        return self._note(id, "lesson", values, key)
 
     def _values(self, facts: BatchFacts, at: int) -> dict[str, Any]:
         segments, numbers = facts.segments, facts.numbers
@@ -78,6 +82,7 @@ class TcpNotes:
             "length": length,
             "next": max(int(numbers.next_sequence[at]), 0),
             "isn": int(segments.sequence[at]),
+            "first_octet": (int(segments.sequence[at]) + 1) & 0xFFFFFFFF,
             "peer_isn": (int(segments.acknowledgment[at]) - 1) & 0xFFFFFFFF,
             "fin": (ack - 1) & 0xFFFFFFFF,
             "before": (ack - advance) & 0xFFFFFFFF,
@@ -86,41 +91,23 @@ class TcpNotes:
             "count": int(facts.marks.duplicate_ack_number[at]),
         }
 
-    def _lessons(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[str]:
+    def _lessons(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[tuple[str, str]]:
         steps = facts.tcp.steps.get(at, ())
         told = {fact.id for fact in facts.tcp.told.get(at, ())}
         if facts.twice[facts.segments.row[at]] or told & _AGAIN:
             return []  # the step was taught when it was taken first
-        keys = []
-        for step in steps:
-            if step == "reset":
-                keys.append(self._why_reset(facts, at))
-            else:
-                keys.append(f"tcp.{step}")
-        if "teardown.ack-1" in steps and "teardown.fin-2" in steps:
-            keys.append("tcp.close.three")
-        if "handshake.ack" in steps and "teardown.fin-1" in steps:
-            keys.append("tcp.close.open-with-fin")
         if any(step.startswith("handshake.syn") or step == "handshake.ack" for step in steps):
             # In the opening the raw numbers are the lesson: ack = the other's initial number + 1.
             values["ack"] = int(facts.segments.acknowledgment[at])
-        return keys
-
-    @staticmethod
-    def _why_reset(facts: BatchFacts, at: int) -> str:
-        states = int(facts.tcp.states[at])
-        if int(facts.tcp.phase[at]) == Phase.REFUSED:
-            return "tcp.refused"
-        receiver_before, receiver_after = states >> 8 & 15, states >> 12 & 15
-        if receiver_before == State.SYN_RECEIVED and receiver_after == State.LISTEN:
-            return "tcp.reset.old-duplicate"
-        return "tcp.reset"
+        return step_lessons(facts, at, int(values["seq"]))
 
     def _told(self, fact: Fact, values: dict[str, Any]) -> list[Note]:
         everything = {**values, **fact.values}
         key = fact.id
         if fact.id in _VARIANTS:
             key = f"{fact.id}.{fact.values[_VARIANTS[fact.id]]}"
+        if key == "tcp.state.corrected.ack" and fact.values["state"] in _WHAT_COMES_AGAIN:
+            key += _WHAT_COMES_AGAIN[str(fact.values["state"])]
         notes = [self._note(fact.id, fact.level, everything, key)]
         if fact.id == "tcp.syn-again" and not fact.values["answered"]:
             notes.append(self._note("tcp.syn-again.unanswered", fact.level, everything))
@@ -129,7 +116,8 @@ class TcpNotes:
     def _options(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[Note]:
         """Return what a SYN offers in its options, each with its meaning in a few words."""
         segments = facts.segments
-        if not int(segments.flags[at]) & SYN or facts.twice[segments.row[at]] or facts.tcp.told.get(at):
+        again = any(fact.id in _AGAIN for fact in facts.tcp.told.get(at, ()))
+        if not int(segments.flags[at]) & SYN or facts.twice[segments.row[at]] or again:
             return []
         say = self._catalogue.text
         offers = []
@@ -178,15 +166,13 @@ class TcpNotes:
         names = names_of(mask)
         if "fast_retransmission" in names or "spurious_retransmission" in names:
             names.remove("retransmission")
-        if any(fact.id in _AGAIN for fact in facts.tcp.told.get(at, ())):
+        told = {fact.id for fact in facts.tcp.told.get(at, ())}
+        if told & _AGAIN:
             names = [name for name in names if "retransmission" not in name]  # said better already
-        if int(facts.tcp.phase[at]) in (Phase.TEARDOWN, Phase.AFTER_CLOSE) and "duplicate_ack" in names:
-            names.remove("duplicate_ack")  # nothing more is awaited: it confirms a FIN again
+        names = marks_to_tell(facts, at, names, told)
         if "keep_alive" in names and self._window_closed(facts, at):
             names[names.index("keep_alive")] = "window-probe"
-        level: Level = "warning" if mask & _WARNINGS else "note"
-        return [self._note(f"tcp.mark.{name}", level, values) for name in names]
-
+        return [self._note(f"tcp.mark.{name}", _level(name), values) for name in names]
 
     @staticmethod
     def _window_closed(facts: BatchFacts, at: int) -> bool:
@@ -201,3 +187,7 @@ class TcpNotes:
 
 
 _FIN_WAIT_2, _CLOSE_WAIT = int(State.FIN_WAIT_2), int(State.CLOSE_WAIT)
+
+
+def _level(mark: str) -> Level:
+    return "warning" if mark in _WARNINGS or mark.endswith("retransmission") else "note"
