@@ -30,7 +30,10 @@ def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
     lines = [_NAME + catalogue.text(error.id, "message", **values)]
     place, value = error.values.get("place"), error.values.get("value")
     if isinstance(place, int) and isinstance(value, str):
-        lines += [_MARGIN + escaped(value), _MARGIN + " " * cells(escaped(value[:place])) + "^"]
+        width = error.values.get("width")
+        marked = escaped(value[place : place + width]) if isinstance(width, int) else ""
+        caret = "^" + "~" * max(cells(marked) - 1, 0)
+        lines += [_MARGIN + escaped(value), _MARGIN + " " * cells(escaped(value[:place])) + caret]
     if catalogue.find(error.id, "hint"):
         lines.append(_MARGIN + catalogue.text(error.id, "hint", **values))
     screen.write("\n".join(lines) + "\n")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sniffkit.commands.filtering import chosen_filter
 from sniffkit.commands.help import say
 from sniffkit.commands.reading import chosen_color, chosen_files, chosen_language, finish
 
@@ -16,6 +17,8 @@ def explain(
     packet: Annotated[str | None, typer.Option("--packet", metavar="3,7-9", help=say("packet"))] = None,
     fields: Annotated[bool, typer.Option("--fields", help=say("fields"))] = False,
     conversation: Annotated[int | None, typer.Option("--conversation", metavar="N", help=say("conversation"))] = None,
+    filter: Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter"))] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="WORD", help=say("only"))] = None,
     count: Annotated[int | None, typer.Option("-c", "--count", metavar="N", min=1, help=say("count"))] = None,
     json: Annotated[bool, typer.Option("--json", help=say("json"))] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help=say("quiet"))] = False,
@@ -43,6 +46,7 @@ def explain(
         Selection.read(packet) if packet is not None else None,
         fields,
         "X" if characters else "x" if octets else "",
+        chosen_filter(filter, only),
     )
     with open_captures(paths) as source:
         told = Telling(source, wishes)

@@ -26,6 +26,11 @@ ONLY = {
 """A learner's words for filters."""
 
 
+def chosen_filter(expression: str | None, only: str | None) -> PacketFilter | None:
+    """Return what ``-Y`` and ``--only`` ask for together, None where neither is given."""
+    return None if expression is None and only is None else PacketFilter(expression, only)
+
+
 class PacketFilter:
     """What a command line asks for, ready to be used on batch after batch.
 
@@ -56,6 +61,9 @@ class PacketFilter:
     def read_from(self, source: Source) -> None:
         """Say where the batches come from."""
         from sniffkit.protocols.frame_fields import FrameFields
+        from sniffkit.protocols.reassembly import Reassembler
+
+        self._reassembler = Reassembler()
 
         self._frames = FrameFields(source.interface_ids)
 
@@ -66,7 +74,8 @@ class PacketFilter:
         from sniffkit.protocols.batch_fields import BatchFields
         from sniffkit.protocols.columns import Columns
 
-        columns = Columns(batch)
+        columns = Columns(batch, self._reassembler)
+        columns.rows("ip")
         self._frames.feed(batch)
         fields = BatchFields(columns, self._frames, self._tcp.feed(columns))
         wanted = np.ones(len(batch), np.bool_)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.commands.filtering import PacketFilter
     from sniffkit.commands.selection import Selection
     from sniffkit.explanations.language import Language
     from sniffkit.explanations.lesson import PacketLesson
@@ -28,6 +29,7 @@ class Wishes:
     """What the reader asked for.
 
     packets: field by field; fields: every packet field by field
+    filter:  packets that it means
     octets:  "x" the octets under each packet, "X" with their characters, "" none
     verbose: 1 nothing folded and everything in full, 2 header boxes as well
     """
@@ -42,6 +44,7 @@ class Wishes:
     packets: Selection | None = None
     fields: bool = False
     octets: str = ""
+    filter: PacketFilter | None = None
 
     @property
     def field_by_field(self) -> bool:
@@ -62,6 +65,9 @@ class Telling:
         from sniffkit.renderers.terminal import Terminal
 
         self.source, self.wishes = source, wishes
+        if wishes.filter is not None:
+            wishes.filter.read_from(source)
+        self._every_packet = wishes.conversation is None and wishes.packets is None and wishes.filter is None
         self._left = wishes.count
         self._ended_early = False
         self.catalogue = Catalogue(wishes.language)
@@ -80,7 +86,7 @@ class Telling:
         show = self._shower()
         last = self.wishes.packets.last if self.wishes.packets is not None else None
         for batch in self.source:
-            if self._left is not None and self.wishes.conversation is None and self.wishes.packets is None:
+            if self._left is not None and self._every_packet:
                 batch = batch.head(self._left)  # noqa: PLW2901 - what comes after the last packet told is not read
             facts = self.analysis.feed(batch)
             lines = self.listing.lines(facts)
@@ -125,6 +131,9 @@ class Telling:
             wanted = stream == self.wishes.conversation
         if self.wishes.packets is not None:
             chosen = self.wishes.packets.rows(batch.first, len(batch))
+            wanted = chosen if wanted is None else wanted & chosen
+        if self.wishes.filter is not None:
+            _, chosen = self.wishes.filter.feed(batch)
             wanted = chosen if wanted is None else wanted & chosen
         if self._left is not None:
             wanted = np.ones(len(batch), np.bool_) if wanted is None else wanted

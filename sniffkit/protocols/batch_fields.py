@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sniffkit.sources.batch import Batch
+
 TYPED_FROM = 0x0600
 """Below, an Ethernet type is a length, and Wireshark gives it another name (IEEE 802.3 section 3.2.6)."""
 
@@ -38,11 +40,15 @@ class BatchFields:
         self, columns: Columns, frames: FrameFields, others: Callable[[str], Occurrences | None] | None = None
     ) -> None:
         self.columns = columns
-        self.batch = columns.batch
         self._frames = frames
         self._others = others
         self._found: dict[str, Occurrences] = {}
         self._singly: SinglePackets | None = None
+
+    @property
+    def batch(self) -> Batch:
+        """The batch; its octets may have grown by datagrams put together."""
+        return self.columns.batch
 
     def __len__(self) -> int:
         return len(self.batch)

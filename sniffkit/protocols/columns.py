@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.protocols.protocol import Messages, OptionField, Protocol
+    from sniffkit.protocols.reassembly import Reassembler, Whole
     from sniffkit.sources.batch import Batch
 
 __all__ = ["PROTOCOLS", "Columns", "Rows", "protocol_of"]
@@ -65,8 +66,15 @@ FRAME = ("frame.number", "frame.time_epoch", "frame.len", "frame.cap_len", "fram
 class Columns:
     """The fields of a batch of packets as columns."""
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, reassembler: Reassembler | None = None) -> None:
+        """Begin with a batch.
+
+        reassembler: puts fragments together, those of earlier batches too: give every batch the same one, in order,
+        and ask each for some rows. The packet that completes a datagram then has the rows of what the datagram holds.
+        """
         self.batch = batch
+        self._reassembler = reassembler
+        self.datagrams: dict[int, list[Whole]] = {}
         self._found: list[list[Headers]] | None = None
         self._left_out: dict[int, list[NDArray[np.int64]]] = {}
         self._rows: dict[str, Rows] = {}
@@ -217,7 +225,9 @@ class Columns:
 
     def _headers(self, code: int) -> list[Headers]:
         if self._found is None:
-            self._found = walk(self.batch, self._left_out)
+            self._found, octets = walk(self.batch, self._left_out, self._reassembler, self.datagrams)
+            if octets is not self.batch.octets:
+                self.batch = replace(self.batch, octets=octets)
         return self._found[code]
 
     def _sorted(self, code: int) -> NDArray[np.int64] | None:

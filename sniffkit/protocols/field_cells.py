@@ -32,6 +32,8 @@ def cells(found: Occurrences, field: FieldType) -> Cells | list[bytes]:
     import numpy as np
 
     values, kind = found.values, field.kind
+    if not len(found):
+        return np.empty((0, 1), np.uint8)
     if found.texts is not None:
         return [text.encode("utf-8", "replace") for text in found.texts]
     if isinstance(values, Spans):

@@ -21,6 +21,18 @@ RENAMED = {"sll2": "sll", "erspan3": "erspan"}
 """Layers that stand under another protocol's name."""
 
 
+LEFT_OUT_OF_QUERIES = ("dns.flags.rcode", "dns.flags.authoritative", "dns.flags.recavail")
+"""Bits that mean nothing in a question; Wireshark has no fields for them there."""
+
+
+def is_query(layer: Layer) -> bool:
+    """Tell whether a layer is a DNS question."""
+    if layer.protocol != "dns":
+        return False
+    response = layer.first("dns.flags.response")
+    return response is not None and response.value == 0
+
+
 class SinglePackets:
     """The packets of a batch that are read one by one."""
 
@@ -83,6 +95,8 @@ class SinglePackets:
             packet = self._read[row] = Packet()
             place = Place(0, max(length, len(octets)), ("link", int(batch.link_type[row])))
             end = read_layers(packet, octets, place, None)
+            for whole in self.columns.datagrams.get(row, ()):
+                read_layers(packet, whole.octets, Place(0, len(whole.octets), ("ip.proto", whole.following)), None)
             if end is not None and end < len(octets) and packet.layers:
                 packet.layers.append(trailer(packet, octets, end, length))
         return self._read[row]
@@ -91,8 +105,10 @@ class SinglePackets:
         if row not in self._indexed:
             found = self._indexed[row] = {}
             for layer in self.packet(row).layers:
+                left_out = LEFT_OUT_OF_QUERIES if is_query(layer) else ()
                 for value in layer.fields:
-                    found.setdefault(value.id, []).append(value)
+                    if value.id not in left_out:
+                        found.setdefault(value.id, []).append(value)
         return self._indexed[row]
 
 

@@ -6,12 +6,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sniffkit.protocols import REGISTER, number_spaces
+from sniffkit.protocols.fragments import headers_of, put_together
 from sniffkit.protocols.protocol import Carried, Headers
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sniffkit.protocols.reassembly import Reassembler, Whole
     from sniffkit.sources.batch import Batch
 
 DEEPEST = 32
@@ -50,10 +52,18 @@ def codes_of(carried: Carried, rows: int) -> NDArray[np.uint8]:
     return found
 
 
-def walk(batch: Batch, left_out: dict[int, list[NDArray[np.int64]]] | None = None) -> list[list[Headers]]:
+def walk(
+    batch: Batch,
+    left_out: dict[int, list[NDArray[np.int64]]] | None = None,
+    reassembler: Reassembler | None = None,
+    whole: dict[int, list[Whole]] | None = None,
+) -> tuple[list[list[Headers]], NDArray[np.uint8]]:
     """Find every header of a batch; for each protocol code the headers met, a ``Headers`` a round.
 
+    Returned with them: the batch's octets, behind which stand the datagrams that were put together of fragments.
+
     ``Headers.parent_index`` counts the parent's headers in the order they were met: all of one round before the next.
+    whole: filled with the datagrams that each packet completes
     left_out: filled, by protocol code, with the packets in which a header was announced that is cut or is none
     """
     import numpy as np
@@ -69,6 +79,41 @@ def walk(batch: Batch, left_out: dict[int, list[NDArray[np.int64]]] | None = Non
     link = np.where((batch.link_type >= 0) & (batch.link_type < 1 << 16), batch.link_type, 0xFFFF)
     pending: dict[int, list[Headers]] = {}
     follow(frames, Carried("link", link, 0), 0, 0, pending)
+    go_on(pending, found, left_out)
+    octets = batch.octets
+    seen: dict[int, int] = {}
+    for _ in range(DEEPEST if reassembler is not None else 0):
+        datagrams = put_together(found, seen, reassembler) if reassembler is not None else []
+        if not datagrams:
+            break
+        octets, begun = headers_of(datagrams, octets, DEEPEST)
+        if whole is not None:
+            for _, datagram in datagrams:
+                whole.setdefault(datagram.row, []).append(datagram)
+        pending = {}
+        for headers, carried in begun:
+            follow_whole(headers, carried, pending)
+        go_on(pending, found, left_out)
+    return found, octets
+
+
+def follow_whole(headers: Headers, carried: Carried, into: dict[int, list[Headers]]) -> None:
+    """Group datagrams put together by the protocol they hold; ``headers`` begin where that does."""
+    import numpy as np
+
+    codes = codes_of(carried, len(headers))
+    for child in np.unique(codes[codes > 0]).tolist():
+        chosen = headers.select(np.flatnonzero(codes == child))
+        chosen.header = REGISTER[child - 1].header
+        into.setdefault(child, []).append(chosen)
+
+
+def go_on(
+    pending: dict[int, list[Headers]], found: list[list[Headers]], left_out: dict[int, list[NDArray[np.int64]]] | None
+) -> None:
+    """Go on from some headers, a layer a round; what is met is added to ``found``."""
+    import numpy as np
+
     for _ in range(DEEPEST):
         following: dict[int, list[Headers]] = {}
         for code, groups in pending.items():
@@ -90,7 +135,6 @@ def walk(batch: Batch, left_out: dict[int, list[NDArray[np.int64]]] | None = Non
         if not following:
             break
         pending = following
-    return found
 
 
 def follow(headers: Headers, carried: Carried, code: int, met: int, into: dict[int, list[Headers]]) -> None:
