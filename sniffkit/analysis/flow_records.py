@@ -65,7 +65,7 @@ class Flow:
                   the capture point and the server. None where something was sent again or not captured
     silence_ns, silence_packet: the longest time between two packets, and the packet that ended it
     repeated_last: segments that were sent again after the last packet of the other end
-    course:       ids of facts of single packets that mark how it went
+    course:       words on how it went (``tcp_flows.COURSE``)
     """
 
     protocol: FlowProtocol

@@ -37,9 +37,13 @@ _ANSWERS = ("answer_least", "answer_median", "answer_greatest", "answers")
 
 
 class PairFlows:
-    """Conversations without states, UDP and ICMP echo: a pair of ends is a stream."""
+    """Conversations without states, UDP and ICMP echo: a pair of ends is a stream.
+
+    latest: row and stream of the packets of the latest batch
+    """
 
     def __init__(self) -> None:
+        self.latest: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self.streams = PairStreams()
         self.table = StreamTable({**TOTALS, "turned": (np.bool_, 1, 0)})
 
@@ -64,6 +68,7 @@ class PairFlows:
             new = self.table["packets"][groups.stream].sum(axis=1) == 0
             self.table["turned"][groups.stream[new]] = turned[groups.order[groups.start[new]]]
         row = rows.row[which]
+        self.latest.append((row, stream))
         octets = ip_octets(columns, rows)[which]
         add_packets(self.table, groups, octets, payload, batch.time_ns[row], row + batch.first)
 
@@ -94,6 +99,7 @@ class FlowAnalysis:
     def feed(self, batch: Batch) -> tuple[Columns, Segments, StreamNumbers, Marks]:
         """Add the next batch."""
         columns = Columns(batch)
+        self.udp.latest, self.icmp.latest = [], []
         self.packets += len(batch)
         segments = Segments.from_columns(columns)
         numbers, marks = self.tcp.feed(columns, segments, self._twice.feed(columns))
@@ -101,6 +107,17 @@ class FlowAnalysis:
         for protocol in ECHO:
             self._echo(columns, protocol)
         return columns, segments, numbers, marks
+
+    def streams_of(
+        self, fed: tuple[Columns, Segments, StreamNumbers, Marks], chosen: NDArray[np.bool_]
+    ) -> set[tuple[str, int]]:
+        """Return the conversations, protocol and number, of the packets chosen from the latest batch, bool (n,)."""
+        _, segments, numbers, _ = fed
+        found = {("tcp", stream) for stream in np.unique(numbers.stream[chosen[segments.row]]).tolist()}
+        for name, flows in (("udp", self.udp), ("icmp", self.icmp)):
+            for row, stream in flows.latest:
+                found.update((name, number) for number in np.unique(stream[chosen[row]]).tolist())
+        return found
 
     def finish(self) -> None:
         """Close the books: what is still open is written down as it is."""
@@ -203,20 +220,21 @@ def _ends_of(
     events = [columns[name][:, side].tolist() for name in EVENTS]
     offers = zip(*(columns[name][:, side].tolist() for name in _OFFERS), strict=True)
     times = zip(*(columns[name][:, side].tolist() for name in _ANSWERS), strict=True)
-    rows = zip(zip(texts, numbers, *totals, states, strict=True), zip(*events, strict=True), strict=True)
-    return [
-        FlowEnd(
-            *values,
-            *counts,
-            mss if mss >= 0 else None,
-            scale if scale >= 0 else None,
-            bool(sack) if syns else None,
-            bool(stamps) if syns else None,
-            AnswerTime(*answer) if answer[3] else None,
-            syns,
-        )
-        for (values, counts), (mss, scale, sack, stamps, syns), answer in zip(rows, offers, times, strict=True)
-    ]
+    rows = zip(texts, numbers, *totals, states, *events, strict=True)
+    found = []
+    for values, offer, answer in zip(rows, offers, times, strict=True):
+        fields: tuple[Any, ...] = (*values, *_agreed(*offer), AnswerTime(*answer) if answer[3] else None, offer[4])
+        found.append(FlowEnd(*fields))
+    return found
+
+
+def _agreed(
+    mss: int, scale: int, sack: bool, stamps: bool, syns: int
+) -> tuple[int | None, int | None, bool | None, bool | None]:
+    """Return the options of an end's SYN, None where it was not captured."""
+    if not syns:
+        return None, None, None, None
+    return mss if mss >= 0 else None, scale if scale >= 0 else None, sack, stamps
 
 
 def address_texts(addresses: NDArray[np.uint64]) -> list[str]:

@@ -59,22 +59,24 @@ EVENTS = {
 """What is counted of each end's segments, and the mark that shows it."""
 
 COURSE = (
-    "tcp.fin-again",
-    "tcp.state.corrected",
-    "tcp.syn-again",
-    "tcp.syn-ack-again",
-    "tcp.half-open",
-    "tcp.syn-data",
-    "tcp.opened-anew",
-    "tcp.reset-ignored",
-    "tcp.inferred",
-    "tcp.ack-not-of-syn",
-    "tcp.captured-twice",
-    "tcp.handshake.late-syn",
+    "last-ack-lost",
+    "fin-ack-lost",
+    "third-segment-lost",
+    "fin-again",
+    "syn-again",
+    "syn-ack-again",
+    "half-open",
+    "syn-data",
+    "opened-anew",
+    "reset-ignored",
+    "captured-twice",
 )
-"""Facts of single packets that a verdict on the whole refers to; the bits of the column ``course``."""
+"""How it went, as far as single packets told: the bits of the column ``course``."""
 
-_COURSE_BIT = {id: 1 << bit for bit, id in enumerate(COURSE)}
+_CORRECTED = {"LAST-ACK": "last-ack-lost", "FIN-WAIT-1": "fin-ack-lost", "SYN-RECEIVED": "third-segment-lost"}
+"""What a state that had to be taken back (``tcp.state.corrected``) shows to be lost."""
+
+_COURSE_BIT = {name: 1 << bit for bit, name in enumerate(COURSE)}
 
 LAYOUT: Layout = {
     **TOTALS,
@@ -203,7 +205,10 @@ class TcpFlows:
         course = self.table["course"]
         for row, facts in told.items():
             for fact in facts:
-                if bit := _COURSE_BIT.get(fact.id):
+                name = fact.id[4:]
+                if name == "state.corrected":
+                    name = _CORRECTED.get(str(fact.values["state"]), "")
+                if bit := _COURSE_BIT.get(name):
                     course[numbers.stream[row]] |= bit
 
     def _let_go(self, now_ns: int) -> None:

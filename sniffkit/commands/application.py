@@ -10,7 +10,7 @@ from functools import wraps
 import typer
 from typer.core import TyperCommand
 
-from sniffkit.commands import arp, dns, explain, fields, interfaces, live
+from sniffkit.commands import arp, dns, explain, fields, flows, interfaces, live
 from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import remember, say
 from sniffkit.errors import ExitCode, SniffkitError
@@ -48,6 +48,7 @@ def _register(name: str, command: Callable[..., None], cls: type[TyperCommand] |
 
 
 _register("explain", explain.explain)
+_register("flows", flows.flows)
 _register("fields", fields.fields, told="fields-command")
 _register("dns", dns.dns)
 _register("arp", arp.arp)

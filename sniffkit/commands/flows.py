@@ -1,0 +1,194 @@
+"""``sniffkit flows FILE``: every conversation with its verdict, or what is worth looking at."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from sniffkit.commands.help import say
+from sniffkit.commands.reading import (
+    Color,
+    Files,
+    Lang,
+    NoNames,
+    Read,
+    chosen_color,
+    chosen_files,
+    chosen_language,
+    collect_rarely,
+    finish,
+)
+from sniffkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from sniffkit.analysis.flow_findings import EventPackets, Finding
+    from sniffkit.analysis.flow_records import Flow
+    from sniffkit.analysis.flows import FlowAnalysis
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.renderers.screen import Screen
+    from sniffkit.sources import Source
+
+BATCH_OCTETS = 1 << 25
+"""Larger batches than elsewhere: most conversations then begin and end in one, which is told fastest."""
+
+SHOWN = 20
+"""Findings that a person is shown unless --top says how many."""
+
+ORDERS: dict[str, Callable[[Flow], Any]] = {
+    "stream": lambda flow: 0,
+    "start": lambda flow: (flow.start_ns is None, flow.start_ns or 0, flow.first_packet),
+    "packets": lambda flow: -flow.packets,
+    "bytes": lambda flow: -flow.ip_bytes,
+    "duration": lambda flow: -(flow.duration_ns or 0),
+    "rtt": lambda flow: -(flow.handshake_ns or 0),
+    "retransmissions": lambda flow: -flow.retransmissions,
+    "silence": lambda flow: -flow.silence_ns,
+}
+"""What ``--sort`` knows; equal ones stay in the order of their numbers."""
+
+
+def flows(
+    files: Files = None,
+    read: Read = None,
+    sort: Annotated[str, typer.Option("--sort", metavar="ORDER", help=say("sort"))] = "stream",
+    top: Annotated[int | None, typer.Option("--top", metavar="N", min=1, help=say("top"))] = None,
+    display_filter: Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter-flows"))] = None,
+    findings: Annotated[bool, typer.Option("--findings", help=say("findings"))] = False,
+    json: Annotated[bool, typer.Option("--json", help=say("json-flows"))] = False,
+    csv: Annotated[bool, typer.Option("--csv", help=say("csv-flows"))] = False,
+    lang: Lang = None,
+    color: Color = "auto",
+    no_names: NoNames = False,
+) -> None:
+    """List every conversation (the help text stands in texts/help.toml)."""
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.renderers.screen import Screen, stdout
+    from sniffkit.sources import open_captures
+
+    if sort not in ORDERS:
+        raise UsageError("usage.bad-value", option="--sort", value=sort, wanted="|".join(ORDERS), help=_HELP)
+    catalogue, color = Catalogue(chosen_language(lang)), chosen_color(color)
+    paths = chosen_files(files, read)
+    collect_rarely()
+    with open_captures(paths, batch_octets=BATCH_OCTETS) as source:
+        analysis, events, wanted = read_flows(source, display_filter, findings)
+        chosen = [flow for flow in analysis.records() if wanted is None or (flow.protocol, flow.stream) in wanted]
+        chosen.sort(key=ORDERS[sort])
+        screen = Screen.of(stdout(), color)
+        if events is not None:
+            _show_findings(chosen, events, catalogue, screen, top, json)
+        elif json:
+            _write_json(chosen[:top], catalogue)
+        elif csv:
+            _write_csv(chosen[:top], catalogue)
+        else:
+            _draw(chosen, analysis, catalogue, screen, top)
+        if analysis.let_go:
+            sys.stdout.flush()
+            Screen.of(sys.stderr).write(let_go_text(analysis, catalogue) + "\n")
+        raise typer.Exit(finish(source))
+
+
+_HELP = "sniffkit flows --help"
+
+
+def read_flows(
+    source: Source, display_filter: str | None = None, findings: bool = False
+) -> tuple[FlowAnalysis, EventPackets | None, set[tuple[str, int]] | None]:
+    """Read a capture to its end.
+
+    Returns all conversations, the packets of events where findings are asked for, and where there is a filter the
+    conversations (protocol and stream) with a packet that it lets through.
+    """
+    from sniffkit.analysis.flow_findings import EventPackets
+    from sniffkit.analysis.flows import FlowAnalysis
+    from sniffkit.renderers.progress import ProgressBar
+
+    analysis = FlowAnalysis()
+    events = EventPackets() if findings else None
+    wanted: set[tuple[str, int]] | None = None
+    packets = None
+    if display_filter is not None:
+        from sniffkit.commands.filtering import PacketFilter
+
+        packets, wanted = PacketFilter(display_filter), set()
+        packets.read_from(source)
+    with ProgressBar("flows") as bar:
+        for batch in source:
+            fed = analysis.feed(batch)
+            if events is not None:
+                events.feed(*fed)
+            if packets is not None and wanted is not None:
+                wanted |= analysis.streams_of(fed, packets.feed(batch)[1])
+            bar.move(source.octets_read, source.octets_total)
+    analysis.finish()
+    return analysis, events, wanted
+
+
+def let_go_text(analysis: FlowAnalysis, catalogue: Catalogue) -> str:
+    """Say how many conversations were let go for want of room."""
+    from sniffkit.analysis.tcp_flows import MOST_OPEN
+
+    return catalogue.text("flows.let-go", most=MOST_OPEN, count=analysis.let_go)
+
+
+def _write_json(chosen: list[Flow], catalogue: Catalogue) -> None:
+    from sniffkit.explanations.flow_record import FlowRecords
+    from sniffkit.renderers.json import write_lines
+
+    records = FlowRecords(catalogue)
+    write_lines(sys.stdout.buffer, map(records.record, chosen))
+
+
+def _write_csv(chosen: list[Flow], catalogue: Catalogue) -> None:
+    from sniffkit.explanations.flow_record import CSV_COLUMNS, FlowRecords, cell
+    from sniffkit.renderers.tables import write_csv
+
+    records = FlowRecords(catalogue)
+    rows = ([cell(record, path) for path in CSV_COLUMNS] for record in map(records.record, chosen))
+    write_csv(sys.stdout, CSV_COLUMNS, rows)
+
+
+def _draw(chosen: list[Flow], analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen, top: int | None) -> None:
+    from sniffkit.explanations.flow_lines import COLUMNS, RIGHT, FlowLines
+    from sniffkit.renderers.flow_table import FlowTable
+
+    heading = catalogue.text("flows.heading", count=len(chosen), packets=analysis.packets)
+    screen.write(screen.paint(heading, "heading") + "\n")
+    shown = chosen[:top]
+    if not shown:
+        return
+    begin = min((flow.start_ns for flow in chosen if flow.start_ns is not None), default=None)
+    lines = FlowLines(catalogue, begin)
+    table = FlowTable(screen, lines.headings, [name in RIGHT for name in COLUMNS])
+    table.draw([lines.line(flow) for flow in shown])
+    if len(shown) < len(chosen):
+        screen.write(catalogue.text("flows.more", count=len(chosen) - len(shown)) + "\n")
+
+
+def _show_findings(
+    chosen: list[Flow], events: EventPackets, catalogue: Catalogue, screen: Screen, top: int | None, json: bool
+) -> None:
+    from sniffkit.analysis.flow_findings import findings
+    from sniffkit.explanations.finding_lines import finding_line, finding_record
+    from sniffkit.renderers.json import write_lines
+
+    found: list[Finding] = findings(chosen, events)
+    if json:
+        write_lines(sys.stdout.buffer, (finding_record(one, catalogue) for one in found[:top]))
+        return
+    if not found:
+        screen.write(catalogue.text("flows.found-none") + "\n")
+    shown = found[: top or SHOWN]
+    for place, one in enumerate(shown, 1):
+        line = finding_line(one, catalogue)
+        head = screen.paint(f"{place:3d}. {line.where}".rstrip(), "number")
+        screen.write(head + "\n")
+        for text in (line.text, line.see, line.filter):
+            for wrapped in screen.wrapped(text, "     ", "     ") if text else ():
+                screen.write((wrapped if text is line.text else screen.paint(wrapped, "dim")) + "\n")
+    if len(shown) < len(found):
+        screen.write(catalogue.text("flows.more", count=len(found) - len(shown)) + "\n")

@@ -1,0 +1,55 @@
+"""Conversations drawn as a table: as many columns as the screen has room for, the verdict below each line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from sniffkit.renderers.screen import cells
+
+if TYPE_CHECKING:
+    from sniffkit.explanations.flow_lines import FlowLine
+    from sniffkit.renderers.screen import Screen
+
+_GAP = "  "
+_MARGIN = "    "
+
+
+class FlowTable:
+    """Draws lines of conversations."""
+
+    def __init__(self, screen: Screen, headings: Sequence[str], right: Sequence[bool]) -> None:
+        self._screen, self._headings, self._right = screen, headings, right
+
+    def draw(self, lines: Sequence[FlowLine]) -> None:
+        """Draw all lines under one heading."""
+        rows = [self._headings, *(line.cells for line in lines)]
+        widths = [max(cells(row[place]) for row in rows) for place in range(len(self._headings))]
+        shown = self._fitting(widths)
+        paint, write = self._screen.paint, self._screen.write
+        write(paint(self._row(self._headings, widths, shown), "heading") + "\n")
+        for line in lines:
+            write(self._row(line.cells, widths, shown) + "\n")
+            for text in self._screen.wrapped(line.verdict, _MARGIN, _MARGIN):
+                write(paint(text, "note") + "\n")
+
+    def _fitting(self, widths: list[int]) -> list[int]:
+        """Return the columns that there is room for: the first two always, then as many as fit, in order."""
+        room = self._screen.width
+        places = [place for place in range(len(widths)) if place < 2 or widths[place]]
+        if room is None:
+            return places
+        shown, used = places[:2], widths[0] + len(_GAP) + widths[1]
+        for place in places[2:]:
+            used += len(_GAP) + widths[place]
+            if used > room:
+                break
+            shown.append(place)
+        return shown
+
+    def _row(self, row: Sequence[str], widths: list[int], shown: list[int]) -> str:
+        parts = []
+        for place in shown:
+            space = " " * (widths[place] - cells(row[place]))
+            parts.append(space + row[place] if self._right[place] else row[place] + space)
+        return _GAP.join(parts).rstrip()

@@ -1,0 +1,175 @@
+"""`sniffkit flows` on the sample captures: the table a person reads, and the records a program reads."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+SAMPLES = sorted(path for path in CAPTURES.iterdir() if path.suffix in (".pcap", ".pcapng"))
+
+OPENED = {"handshake", "simultaneous", "unanswered", "refused", "midstream", None}
+CLOSED = {"fin", "half", "reset", "open", None}
+
+each_sample = pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.stem)
+
+
+def records(run: Any) -> list[dict[str, Any]]:
+    assert (run.code, run.err) == (0, "")
+    return [json.loads(line) for line in run.out.splitlines()]
+
+
+@each_sample
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_told_as_reviewed(
+    path: Path, language: str, sniffkit: Callable[..., Any], expected: Callable[..., None]
+) -> None:
+    """The table and the findings on a terminal of 80 cells (`make expected` writes them anew)."""
+    table = sniffkit("flows", path, "--lang", language, width=80)
+    found = sniffkit("flows", "--findings", path, "--lang", language, width=80)
+    assert (table.code, table.err, found.code, found.err) == (0, "", 0, "")
+    expected(f"flows/{path.stem}.{language}.txt", f"{table.out}\n{found.out}")
+
+
+@each_sample
+def test_json_keeps_the_contract(path: Path, sniffkit: Callable[..., Any]) -> None:
+    for record in records(sniffkit("flows", "--json", path)):
+        assert record["protocol"] in ("tcp", "udp", "icmp")
+        assert set(record) >= {
+            "stream", "conn_state", "history", "client", "server", "start_epoch", "duration", "handshake_rtt_ms",
+            "opened", "closed", "closed_by", "midstream", "part",
+        }  # fmt: skip
+        assert record["opened"] in OPENED
+        assert record["closed"] in CLOSED
+        assert record["closed_by"] in ("client", "server", "both", None)
+        assert (record["closed_by"] is None) == (record["closed"] in ("open", None))
+        assert record["midstream"] == (record["opened"] == "midstream")
+        assert len(record["start_epoch"].partition(".")[2]) == 9
+        assert "{" not in record["text"]
+        for end in (record["client"], record["server"]):
+            assert set(end) >= {"address", "port", "packets", "ip_bytes", "payload_bytes"}
+            if record["protocol"] == "tcp":
+                assert set(end) >= {"state", "retransmissions", "mss", "window_scale", "sack_permitted"}
+
+
+def test_the_example_of_the_contract(sniffkit: Callable[..., Any]) -> None:
+    """Handshake, request, response, close by the client: every number can be counted in the capture."""
+    (record,) = records(sniffkit("flows", "--json", CAPTURES / "handshake-close-4.pcap"))
+    client = record["client"]
+    assert (record["opened"], record["closed"], record["closed_by"]) == ("handshake", "fin", "client")
+    assert (record["conn_state"], record["history"], record["part"]) == ("SF", "ShADadFf", 1)
+    assert (client["state"], record["server"]["state"]) == ("TIME-WAIT", "CLOSED")
+    assert (client["mss"], client["window_scale"], client["sack_permitted"]) == (1460, 7, True)
+    told = [
+        json.loads(line)
+        for line in sniffkit("explain", "-q", "--json", CAPTURES / "handshake-close-4.pcap").out.splitlines()
+    ]
+    sent = [packet for packet in told if packet["source"] == client["address"]]
+    assert client["packets"] == len(sent)
+    assert client["ip_bytes"] == sum(packet["length"] - 14 for packet in sent)
+    assert record["start_epoch"] == told[0]["time_epoch"]
+    syn, answer, third = (float(packet["time_epoch"]) for packet in told[:3])
+    assert record["handshake_rtt_ms"] == pytest.approx((third - syn) * 1e3, abs=1e-3)
+    assert record["handshake_server_ms"] == pytest.approx((answer - syn) * 1e3, abs=1e-3)
+
+
+def test_last_ack_lost(sniffkit: Callable[..., Any]) -> None:
+    (record,) = records(sniffkit("flows", "--json", CAPTURES / "fin-again-in-time-wait.pcap"))
+    assert record["verdict"][0] == "flows.closed-last-ack-lost"
+    assert record["server"]["retransmissions"] == 1
+
+
+def test_both_languages_judge_alike(sniffkit: Callable[..., Any]) -> None:
+    for path in SAMPLES:
+        both = [records(sniffkit("flows", "--json", "--lang", language, path)) for language in ("en", "zh")]
+        assert [one["verdict"] for one in both[0]] == [other["verdict"] for other in both[1]]
+        assert all(one["text"] != other["text"] for one, other in zip(*both, strict=True))
+
+
+def test_several_files_are_one_capture(sniffkit: Callable[..., Any]) -> None:
+    """The same ports again in a later file: another conversation, under the next number."""
+    paths = [CAPTURES / name for name in ("handshake-close-4.pcap", "close-3-segment.pcap")]
+    several = records(sniffkit("flows", "--json", *paths))
+    assert [record["stream"] for record in several] == [0, 1]
+    assert several == sorted(several, key=lambda record: float(record["start_epoch"]))
+
+
+def test_sort_and_top(sniffkit: Callable[..., Any]) -> None:
+    paths = [CAPTURES / name for name in ("handshake-close-4.pcap", "zero-window.pcap", "vlan.pcap")]
+    every = records(sniffkit("flows", "--json", "--sort", "bytes", *paths))
+    octets = [record["client"]["ip_bytes"] + record["server"]["ip_bytes"] for record in every]
+    assert len(octets) > 2
+    assert octets == sorted(octets, reverse=True)
+    assert records(sniffkit("flows", "--json", "--sort", "bytes", "--top", 1, *paths)) == every[:1]
+
+
+def test_unknown_order(sniffkit: Callable[..., Any]) -> None:
+    run = sniffkit("flows", "--sort", "colour", SAMPLES[0])
+    assert (run.code, run.out) == (2, "")
+    assert "colour" in run.err
+    assert "retransmissions" in run.err
+
+
+def test_display_filter(sniffkit: Callable[..., Any]) -> None:
+    """A conversation is listed, whole, if one of its packets matches."""
+    path = CAPTURES / "http-exchange.pcapng"
+    every = records(sniffkit("flows", "--json", path))
+    assert {record["protocol"] for record in every} == {"tcp", "udp"}
+    assert records(sniffkit("flows", "--json", "-Y", "tcp.flags.syn == 1", path)) == [
+        record for record in every if record["protocol"] == "tcp"
+    ]
+    assert records(sniffkit("flows", "--json", "-Y", "udp.port == 53", path)) == [
+        record for record in every if record["protocol"] == "udp"
+    ]
+    assert sniffkit("flows", "-Y", "tcp.flags.sin", path).code == 2
+
+
+def test_csv_says_what_json_says(sniffkit: Callable[..., Any]) -> None:
+    path = CAPTURES / "http-exchange.pcapng"
+    rows = list(csv.DictReader(io.StringIO(sniffkit("flows", "--csv", path).out)))
+    for row, record in zip(rows, records(sniffkit("flows", "--json", path)), strict=True):
+        assert row["client.port"] == str(record["client"]["port"])
+        assert row["history"] == record["history"]
+        assert row["text"] == record["text"]
+        assert row["closed_by"] == (record["closed_by"] or "")
+
+
+def test_findings_name_their_packets(sniffkit: Callable[..., Any]) -> None:
+    """What tshark shows for the filter of a finding are the packets that the finding names."""
+    paths = [CAPTURES / name for name in ("fin-again-in-time-wait.pcap", "refused-port.pcap", "zero-window.pcap")]
+    found = records(sniffkit("flows", "--findings", "--json", *paths))
+    assert [one["id"] for one in found] == [
+        "flows.found.refused",
+        "flows.found.zero-window",
+        "flows.found.retransmission",
+    ]
+    for one in found:
+        assert "RFC" in one["rfc"]
+        lines = sniffkit("explain", "-q", "--json", "-Y", one["filter"], *paths).out.splitlines()
+        assert [json.loads(line)["number"] for line in lines][: len(one["packets"])] == one["packets"]
+
+
+def test_nothing_worth_looking_at(sniffkit: Callable[..., Any]) -> None:
+    run = sniffkit("flows", "--findings", CAPTURES / "handshake-close-4.pcap")
+    assert (run.code, run.out) == (0, "Nothing stands out.\n")
+
+
+def test_lines_fit_the_terminal(sniffkit: Callable[..., Any]) -> None:
+    from rich.cells import cell_len
+
+    for path in SAMPLES:
+        for language in ("en", "zh"):
+            out = sniffkit("flows", path, "--lang", language, width=80).out
+            assert not [line for line in out.splitlines() if cell_len(line) > 80], path.name
+
+
+def test_a_wide_terminal_shows_more(sniffkit: Callable[..., Any]) -> None:
+    path = CAPTURES / "handshake-close-4.pcap"
+    assert "ShADadFf" not in sniffkit("flows", path, width=80).out
+    assert "ShADadFf" in sniffkit("flows", path, width=160).out
