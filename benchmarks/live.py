@@ -1,0 +1,205 @@
+"""Captures the same traffic with sniffkit, tcpdump and Scapy in turn, and prints a table (``make bench-live``).
+
+Everything happens between two hosts of the lab: a sender (``benchmarks.sender``) at one end of a veth pair, a capturing
+program at the other. No interface of this machine is touched. CPU is that of the capturing process while packets come,
+start-up left out; "kept" is what it says it captured of what was sent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sniffkit.lab import namespaces
+from sniffkit.lab.host import Host
+from sniffkit.lab.world import World
+
+RATES = (20_000, 100_000, 250_000)
+PACKETS = 3_000_000
+QUICK = 300_000
+READY = {"sniffkit": "rights|namespace|Ctrl-C", "tcpdump": "listening on", "scapy": "capturing"}
+"""What a program says on standard error when it captures."""
+
+CAPTURED = {
+    "sniffkit": r"([\d,]+) packets captured.* ([\d,]+) dropped",
+    "tcpdump": r"(\d+) packets captured.*?(\d+) packets dropped by kernel",
+    "scapy": r"(\d+) packets captured, (\d+) dropped",
+}
+TICKS = os.sysconf("SC_CLK_TCK")
+ENDING = 60.0
+"""Seconds a program may take to end: what waits in its memory is still analysed."""
+
+SCAPY = """
+import signal, sys, threading
+from scapy.sendrecv import AsyncSniffer
+count = 0
+def one(packet):
+    global count
+    count += 1
+sniffer = AsyncSniffer(iface="in", store=False, prn=one)
+sniffer.start()
+stop = threading.Event()
+signal.signal(signal.SIGINT, lambda *_: stop.set())
+print("capturing", file=sys.stderr, flush=True)
+stop.wait()
+sniffer.stop()
+print(f"{count} packets captured, 0 dropped", file=sys.stderr)
+"""
+
+
+@dataclass(frozen=True)
+class Capturer:
+    """A program that captures: its name in the table, whose output it speaks, and its command line."""
+
+    title: str
+    who: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run came to: packets kept and dropped, CPU seconds, largest memory in megabytes, seconds to end."""
+
+    kept: int
+    dropped: int
+    cpu: float
+    megabytes: float
+    ending: float
+
+
+def capturers(folder: str) -> list[Capturer]:
+    """Return who takes part."""
+    sniffkit = (sys.executable, "-m", "sniffkit", "live", "in")
+    return [
+        Capturer("sniffkit live -q", "sniffkit", (*sniffkit, "-q")),
+        Capturer("sniffkit live -q -w", "sniffkit", (*sniffkit, "-q", "-w", f"{folder}/a.pcap")),
+        Capturer("sniffkit live -qq -w", "sniffkit", (*sniffkit, "-qq", "-w", f"{folder}/c.pcap")),
+        Capturer("sniffkit live --json", "sniffkit", (*sniffkit, "--json")),
+        Capturer("tcpdump -w", "tcpdump", ("tcpdump", "-i", "in", "-w", f"{folder}/b.pcap")),
+        Capturer("Scapy AsyncSniffer", "scapy", (sys.executable, "-c", SCAPY)),
+    ]
+
+
+def cpu_of(process: int) -> float:
+    """Return the CPU seconds a process has used, all its threads together."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def measure(capturer: Capturer, near: Host, far: Host, kind: str, rate: int, packets: int) -> Result:
+    """Let one program capture one stretch of traffic."""
+    with tempfile.TemporaryFile() as said:
+        process = far.start(capturer.command, stdout=subprocess.DEVNULL, stderr=said, stdin=subprocess.DEVNULL)
+        try:
+            wait_for(READY[capturer.who], said.fileno(), process)
+            time.sleep(0.5)
+            before = cpu_of(process.pid)
+            sender = [sys.executable, "-m", "benchmarks.sender", "out", kind, str(rate), str(packets)]
+            near.start(sender, stdout=subprocess.DEVNULL).wait()
+            time.sleep(0.3)
+            stopped = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            usage = ended_within(process, ENDING)
+            ended = time.monotonic() - stopped
+        finally:
+            if process.returncode is None:
+                process.kill()
+                process.wait()
+        text = spoken(said.fileno())
+    found = re.search(CAPTURED[capturer.who], text, re.DOTALL)
+    if not found:
+        raise SystemExit(f"{capturer.title}: {text.strip().splitlines()[-1:] or ['said nothing']}")
+    kept, dropped = (int(number.replace(",", "")) for number in found.groups())
+    cpu = usage.ru_utime + usage.ru_stime - before
+    return Result(kept, dropped, cpu, usage.ru_maxrss / 1000, ended)
+
+
+def ended_within(process: subprocess.Popen[bytes], seconds: float) -> resource.struct_rusage:
+    """Wait for the end of a process and return what it used."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if found:
+            process.returncode = os.waitstatus_to_exitcode(status)
+            return usage
+        time.sleep(0.02)
+    raise SystemExit(f"did not end within {seconds} s: {process.args!r}")
+
+
+def wait_for(pattern: str, descriptor: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a program says that it captures."""
+    end = time.monotonic() + 20
+    while not re.search(pattern, spoken(descriptor)):
+        if process.poll() is not None or time.monotonic() > end:
+            raise SystemExit(f"does not capture: {spoken(descriptor).strip()}")
+        time.sleep(0.05)
+
+
+def spoken(descriptor: int) -> str:
+    """Return what a program has said so far."""
+    return os.pread(descriptor, 1 << 20, 0).decode(errors="replace")
+
+
+def main() -> int:
+    """Measure everything; the exit code says whether sniffkit kept all that tcpdump kept."""
+    parser = argparse.ArgumentParser(prog="make bench-live", description=__doc__)
+    parser.add_argument("--packets", type=int, default=PACKETS, help="packets a rate (three million)")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK:,} packets a rate: a rough figure")
+    parser.add_argument("--rates", type=int, nargs="*", default=RATES, help="packets a second")
+    parser.add_argument("--kinds", nargs="*", default=("udp", "tcp"), help="udp, tcp")
+    parser.add_argument("--only", default="", help="only programs with this word in their title")
+    options = parser.parse_args()
+    packets = QUICK if options.quick else options.packets
+    namespaces.enter()
+    print(f"{packets:,} packets a rate; {os.cpu_count()} cores, {platform.machine()}, Linux {platform.release()}")
+    lost = False
+    with tempfile.TemporaryDirectory() as folder, World() as world:
+        near, far = world.host("sender"), world.host("capturing")
+        world.cable(near, "out", far, "in")
+        os.environ |= {"XDG_STATE_HOME": folder, "SNIFFKIT_LANG": "en"}
+        for kind in options.kinds:
+            for rate in options.rates:
+                lost |= report(kind, rate, packets, near, far, folder, options.only)
+    return 1 if lost else 0
+
+
+def report(kind: str, rate: int, packets: int, near: Host, far: Host, folder: str, only: str) -> bool:
+    """Measure all programs at one rate; return whether sniffkit (-q, -w) lost packets where tcpdump lost none."""
+    what = "64-byte datagrams" if kind == "udp" else "short TCP connections"
+    print(f"\n{what} at {rate:,} packets a second", flush=True)
+    print(f"  {'':<22}{'kept':>10}  {'':7}{'dropped':>10}{'CPU':>9}{'CPU/packet':>12}{'memory':>9}{'to end':>8}")
+    results: dict[str, Result] = {}
+    for capturer in capturers(folder):
+        if only not in capturer.title or (capturer.who == "tcpdump" and not shutil.which("tcpdump")):
+            continue
+        result = results[capturer.title] = measure(capturer, near, far, kind, rate, packets)
+        share, each = result.kept / packets, result.cpu / max(result.kept, 1) * 1e6
+        print(
+            f"  {capturer.title:<22}{result.kept:>10,}  {share:6.1%} {result.dropped:>10,}{result.cpu:>7.2f} s"
+            f"{each:>9.2f} µs{result.megabytes:>6.0f} MB{result.ending:>6.1f} s",
+            flush=True,
+        )
+    ours = [result for title, result in results.items() if title in ("sniffkit live -q", "sniffkit live -q -w")]
+    tcpdump = results.get("tcpdump -w")
+    lost = bool(tcpdump and tcpdump.kept >= packets and any(result.kept < packets for result in ours))
+    for title, result in results.items():
+        if tcpdump and tcpdump.cpu and "-w" in title and title != "tcpdump -w":
+            print(f"  CPU of {title}: {result.cpu / tcpdump.cpu:.1f} times tcpdump's")
+    if lost:
+        print("  sniffkit LOST packets where tcpdump lost none")
+    return lost
+
+
+if __name__ == "__main__":
+    sys.exit(main())
