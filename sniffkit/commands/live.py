@@ -61,7 +61,7 @@ def live(
     cooked: Annotated[str | None, typer.Option("-y", metavar="TYPE", help=say("live-cooked"))] = None,
     table: Annotated[bool, typer.Option("--table", help=say("live-table"))] = False,
     json: Annotated[bool, typer.Option("--json", help=say("json"))] = False,
-    quiet: Annotated[bool, typer.Option("-q", "--quiet", help=say("live-quiet"))] = False,
+    quiet: Annotated[int, typer.Option("-q", "--quiet", count=True, help=say("live-quiet"))] = 0,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help=say("live-verbose"))] = 0,
     lang: Lang = None,
     color: Color = "auto",
@@ -78,14 +78,14 @@ def live(
         return
     if cooked is not None and cooked not in LINK_TYPES:
         raise UsageError("usage.bad-value", option="-y", value=cooked, wanted="LINUX_SLL2|LINUX_SLL", help="-h")
-    if table and (json or quiet or write == "-" or not sys.stdout.isatty()):
+    if table and (json or quiet > 0 or write == "-" or not sys.stdout.isatty()):
         raise UsageError("live.table-alone")
     if json and write == "-":
         raise UsageError("live.json-and-octets")
     seconds = duration or _seconds(stop or [])
     rotation = _rotation(ring or [], megabytes, rotate, most_files, write)
     command = context.meta.get(BEHIND_DASHES) or []
-    wishes = LiveWishes(language, shown, json, quiet, verbose > 0, table, write == "-")
+    wishes = LiveWishes(language, shown, json, quiet > 0, verbose > 0, table, write == "-")
 
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would keep the rights that this one gives up
     from sniffkit.explanations.catalogue import Catalogue
@@ -107,7 +107,7 @@ def live(
     ) as source:
         recording = _recording(write, source, rotation)
         try:
-            recorder = Recorder(source, recording, count=count or 0, seconds=seconds)
+            recorder = Recorder(source, recording, count=count or 0, seconds=seconds, keep=quiet < 2)
             watching = Watching(source, recorder, wishes)
             for line in _opening_lines(catalogue, chosen, source, filter, by_default=not asked):
                 aside.write(aside.paint(line, "dim") + "\n")

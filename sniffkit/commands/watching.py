@@ -5,6 +5,7 @@ The order of giving way: every packet explained, one line a packet, counts only.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -52,6 +53,11 @@ CALM = 1.0
 
 SHARE_OF_COUNTING = 20
 """Connections are counted again after so many times as long as the counting took: never more than 5 % of the time."""
+
+
+SMALL_COLLECTIONS = (50_000, 20, 1_000_000)
+"""Python looks for unreachable objects while nobody waits; in the middle of a flood that takes up to a second."""
+COLLECTED_EVERY = 30.0
 
 
 class Detail(IntEnum):
@@ -118,6 +124,7 @@ class Watching:
         self._begin = time.monotonic()
         self._drawn = self._drops_told_at = 0.0
         self._drops_told = 0
+        self._collected = self._begin
         self._stages: Counter[Any] = Counter()
         self._stages_until = 0.0
         self._rates: list[tuple[float, int]] = [(self._begin, 0)]
@@ -130,6 +137,9 @@ class Watching:
         for name in ("SIGUSR1", "SIGINFO"):
             if hasattr(signal, name):
                 before[getattr(signal, name)] = signal.signal(getattr(signal, name), self._ask_for_counters)
+        thresholds = gc.get_threshold()
+        gc.freeze()
+        gc.set_threshold(*SMALL_COLLECTIONS)
         try:
             with ExitStack() as stack:
                 if self.wishes.table:
@@ -141,6 +151,8 @@ class Watching:
         finally:
             self.recorder.stop()
             self._end_child()
+            gc.set_threshold(*thresholds)
+            gc.unfreeze()
             for each, handler in before.items():
                 signal.signal(each, handler)
 
@@ -249,6 +261,9 @@ class Watching:
             self._write(counters_text(self._progress(now), self.catalogue))
         if self.child is not None and self.child.poll() is not None:
             self.recorder.stop()
+        if not busy and now - self._collected > COLLECTED_EVERY:
+            self._collected = now
+            gc.collect()
         if now - self._drawn < DRAWN_EVERY:
             return
         self._drawn = now
@@ -260,12 +275,13 @@ class Watching:
         self._draw(progress)
 
     def _draw(self, progress: Any) -> None:
-        from sniffkit.explanations.live_view import connection_table, status_parts
+        from sniffkit.explanations.live_view import GIVEN_UP, connection_table, status_parts
 
         if self._table is not None:
             rows = self.connections.rows(time.time_ns(), self._table.room)
             stages = [each.stage for each in rows]
-            self._table.draw(connection_table(rows, self.catalogue), stages, status_parts(progress, self.catalogue))
+            table = connection_table(rows, self.catalogue)
+            self._table.draw(table, stages, GIVEN_UP, status_parts(progress, self.catalogue))
         elif self.status.shown:
             self.status.draw(status_parts(progress, self.catalogue))
 
@@ -297,7 +313,7 @@ class Watching:
         self._tell_folds()
         self._tell_uncounted(self.analysis.packets)
         self.status.clear()
-        if not self.wishes.json:
+        if not self.wishes.json and self.recorder.keep:
             self.terminal.summary(summarise(self.analysis, self.protocols, self.catalogue))
             self.screen.stream.flush()
         failure, code = self.recorder.failure, ExitCode.OK

@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from sniffkit.sources.interfaces import NetworkInterface
 
 
+GIVEN_UP = (9, 5, 6, 1, 7, 8)
+"""Columns of the table of connections that a narrow screen does without, the first to go first: age, packets, octets,
+stage, rate, RTT. Number, ends and states stay."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """The figures of a capture at one moment.

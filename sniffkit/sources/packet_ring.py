@@ -51,6 +51,9 @@ ROOM = 16
 TAKEN_AT_ONCE = 16
 """Blocks that are read in one go, 8 MiB: what one batch may hold."""
 
+RUN, LONGEST_RUN = 8, 1024
+"""After so many packets of one length it is looked whether more follow, and how far."""
+
 STATUS_AT, COUNT_AT, FIRST_AT, LENGTH_AT = 8, 12, 16, 20
 """Where a block's header has its owner, number of packets, offset of the first, and octets in use."""
 
@@ -168,10 +171,24 @@ class PacketRing:
         count, first = struct.unpack_from("=II", view, block + COUNT_AT)
         unpack = struct.Struct("=I").unpack_from
         append = starts.append
-        place = block + first
-        for _ in range(count):
+        place, before, same = block + first, 0, 0
+        left = count
+        while left:
             append(place)
-            place += unpack(view, place)[0]
+            left -= 1
+            (step,) = unpack(view, place)
+            place += step
+            same = same + 1 if step == before else 0
+            before = step
+            if same == RUN and left > RUN:  # a flood of packets of one length: many steps in one
+                most = min(left - 1, LONGEST_RUN, (len(copy) - place - 4) // step)
+                steps = np.ndarray((most,), "u4", view, place, (step,))
+                different = np.flatnonzero(steps != step)
+                run = int(different[0]) if len(different) else len(steps)
+                starts.extend(range(place, place + run * step, step))
+                left -= run
+                place += run * step
+                same = 0
 
     def _wait(self, seconds: float) -> bool:
         for _, event in self._poll.poll(seconds * 1000):

@@ -35,12 +35,19 @@ class Recorder:
     """Records until told to stop, until enough packets or seconds, or until the interface is gone.
 
     count, seconds: 0 for no limit
+    keep:    packets are kept for whoever takes them; without it they are only counted and written
     packets, octets: what was recorded so far (octets on the wire)
     waiting: packets not yet taken
     """
 
     def __init__(
-        self, source: LiveSource, recording: Recording | None = None, *, count: int = 0, seconds: float = 0.0
+        self,
+        source: LiveSource,
+        recording: Recording | None = None,
+        *,
+        count: int = 0,
+        seconds: float = 0.0,
+        keep: bool = True,
     ) -> None:
         self.source = source
         self.packets = self.octets = self.waiting = 0
@@ -48,6 +55,7 @@ class Recorder:
         self._recording = recording
         self._count = count
         self._seconds = seconds
+        self.keep = keep
         self._stop_ns = 0
         self._queue: deque[Batch] = deque()
         self._queued_octets = 0
@@ -152,6 +160,8 @@ class Recorder:
                 self._recording.write(batch)
         self.packets += len(batch)
         self.octets += int(batch.length.sum())
+        if not self.keep:
+            return
         with self._changed:
             while self._queued_octets > BACKLOG_OCTETS and not self._stop_ns:
                 self._changed.wait(LOOK_UP)

@@ -188,7 +188,7 @@ class WholeWrites:
             raise NotPermitted("writer.cannot-create", file=path, reason=error.strerror) from error
         return cls(path, descriptor, owned=True)
 
-    def write(self, octets: bytes) -> int:
+    def write(self, octets: bytes | memoryview) -> int:
         """Write all of it; raises DamagedCapture ``live.write-failed`` with the file as it was before."""
         left = memoryview(octets)
         try:

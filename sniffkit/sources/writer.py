@@ -89,7 +89,7 @@ class Writer:
         self._put(b"".join(records))
         self.written += len(batch)
 
-    def write_records(self, records: bytes, count: int) -> None:
+    def write_records(self, records: bytes | memoryview, count: int) -> None:
         """Append records that were made elsewhere (``packed_records``), whole and in this file's format."""
         self._put(records)
         self.written += count
@@ -109,7 +109,7 @@ class Writer:
     def _record(self, octets: bytes, time_ns: int, length: int, interface: int) -> bytes:
         raise NotImplementedError
 
-    def _put(self, octets: bytes) -> None:
+    def _put(self, octets: bytes | memoryview) -> None:
         self.file.write(octets)
         self.octets_written += len(octets)
 
