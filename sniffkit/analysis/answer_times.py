@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sniffkit.analysis.streams import sorted_rows
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -35,7 +37,7 @@ class AnswerTimes:
         """Add times; lane: int64 (k,), two times the stream plus the direction of who answered."""
         if not len(lane):
             return
-        order = np.argsort(lane, kind="stable")
+        order = sorted_rows(lane)
         lane, time_ns = lane[order], time_ns[order]
         start = np.flatnonzero(np.append(True, lane[1:] != lane[:-1]))
         which = lane[start]
@@ -53,24 +55,23 @@ class AnswerTimes:
 
     def settle(self, table: StreamTable, streams: NDArray[np.int64] | None = None) -> None:
         """Write the medians of streams that end (None: of all) and let their times go."""
-        lane, time = self._sorted()
-        here = np.ones(len(lane), np.bool_) if streams is None else np.isin(lane >> 1, streams)
-        mine, times = lane[here], time[here]
-        if len(mine):
-            start = np.flatnonzero(np.append(True, mine[1:] != mine[:-1]))
-            size = np.diff(np.append(start, len(mine)))
-            lower, upper = times[start + (size - 1) // 2], times[start + size // 2]
-            table["answer_median"][mine[start] >> 1, mine[start] & 1] = lower + (upper - lower) // 2
-        self._keep(lane[~here], time[~here])
-
-    def _sorted(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         lane, time = np.concatenate(self._lane), np.concatenate(self._time)
-        order = np.lexsort((time, lane))
-        return lane[order], time[order]
+        if streams is None:
+            self._keep(lane[:0], time[:0])
+        else:
+            here = np.isin(lane >> 1, streams)
+            self._keep(lane[~here], time[~here])
+            lane, time = lane[here], time[here]
+        if len(lane):
+            lane, time = _sorted(lane, time)
+            start = np.flatnonzero(np.append(True, lane[1:] != lane[:-1]))
+            size = np.diff(np.append(start, len(lane)))
+            lower, upper = time[start + (size - 1) // 2], time[start + size // 2]
+            table["answer_median"][lane[start] >> 1, lane[start] & 1] = lower + (upper - lower) // 2
 
     def _thin(self) -> None:
         """Keep every second time of the directions that have many, until there is room."""
-        lane, time = self._sorted()
+        lane, time = _sorted(np.concatenate(self._lane), np.concatenate(self._time))
         while len(lane) > self._kept // 2:
             start = np.flatnonzero(np.append(True, lane[1:] != lane[:-1]))
             size = np.repeat(np.diff(np.append(start, len(lane))), np.diff(np.append(start, len(lane))))
@@ -85,3 +86,10 @@ class AnswerTimes:
 
     def _keep(self, lane: NDArray[np.int64], time: NDArray[np.int64]) -> None:
         self._lane, self._time, self._count = [lane], [time], len(lane)
+
+
+def _sorted(lane: NDArray[np.int64], time: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sort times by direction, then by size."""
+    order = np.argsort(time)
+    order = order[sorted_rows(lane[order])]
+    return lane[order], time[order]
