@@ -10,7 +10,7 @@ from functools import wraps
 import typer
 from typer.core import TyperCommand
 
-from sniffkit.commands import arp, dns, explain, fields, flows, interfaces, live
+from sniffkit.commands import arp, dns, explain, fields, flows, interfaces, live, resolve
 from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import remember, say
 from sniffkit.errors import ExitCode, SniffkitError
@@ -52,6 +52,7 @@ _register("flows", flows.flows)
 _register("fields", fields.fields, told="fields-command")
 _register("dns", dns.dns)
 _register("arp", arp.arp)
+_register("resolve", resolve.resolve)
 _register("live", live.live, live.LiveCommand)
 _register("interfaces", interfaces.interfaces)
 

@@ -44,7 +44,13 @@ def question_of(name: str, kind: str | None) -> tuple[str, str]:
     try:
         parsed = dns.name.from_text(name)
     except (dns.exception.DNSException, ValueError, UnicodeError) as error:
-        raise UsageError("resolver.name-wrong", value=name, reason=_reason(error)) from error
+        if isinstance(error, dns.name.LabelTooLong):
+            raise UsageError("resolver.name-label", value=name) from error
+        if isinstance(error, dns.name.NameTooLong):
+            raise UsageError("resolver.name-long", value=name) from error
+        if isinstance(error, dns.name.EmptyLabel):
+            raise UsageError("resolver.name-empty", value=name) from error
+        raise UsageError("resolver.name-wrong", value=name) from error
     return (parsed.to_text(omit_final_dot=True) if len(parsed) > 1 else "."), known
 
 
@@ -96,12 +102,3 @@ def _address(text: str) -> str:
         return str(ip_address(text))
     except ValueError:
         return ""
-
-
-def _reason(error: Exception) -> str:
-    return {
-        "LabelTooLong": "label",
-        "NameTooLong": "name",
-        "EmptyLabel": "empty",
-        "BadEscape": "escape",
-    }.get(type(error).__name__, "other")
