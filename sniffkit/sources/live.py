@@ -111,6 +111,7 @@ class LiveSource(Source):
         self.interfaces = [Interface(link_type, snap_length, interface.name, "")]
         self._capturing = capturing
         self._lock = threading.Lock()
+        self._counted: Counters | None = None
 
     @property
     def gone(self) -> str:
@@ -142,13 +143,19 @@ class LiveSource(Source):
                 return
 
     def counters(self) -> Counters:
-        """Return what the kernel counted so far; any thread may ask."""
+        """Return what the kernel counted so far; any thread may ask, also after the end."""
         with self._lock:
-            return self._capturing.counters()
+            if self._counted is None:
+                return self._capturing.counters()
+            return self._counted
 
     def close(self) -> None:
         """Stop capturing."""
-        self._capturing.close()
+        last = self.counters()
+        with self._lock:
+            if self._counted is None:
+                self._counted = last
+                self._capturing.close()
 
 
 def open_live(

@@ -1,0 +1,171 @@
+"""What -w writes: valid after every batch, in many files where that is asked for, cut back where the disk is full."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sniffkit.errors import DamagedCapture, NotPermitted
+from sniffkit.sources import open_capture
+from sniffkit.sources.batch import GUARD, Batch, Interface
+from sniffkit.sources.packed_records import has_room, packed_records, record_sizes
+from sniffkit.sources.recording import Recording, Rotation
+from sniffkit.sources.writer import PcapngWriter, PcapWriter
+
+ETHERNET = [Interface(1, 0, "eth0")]
+TIME = 1_700_000_000_123_456_789
+
+
+def batch_of(lengths: list[int], gap: int = 96, first: int = 1) -> Batch:
+    """Packets of these lengths, told apart by their octets, with ``gap`` octets before each."""
+    count = len(lengths)
+    captured = np.array(lengths, np.int64)
+    offset = np.cumsum(captured + gap) - captured
+    octets = np.zeros(int((captured + gap).sum()) + GUARD, np.uint8)
+    for row in range(count):
+        octets[offset[row] : offset[row] + lengths[row]] = (first + row) % 251
+    time = TIME + np.arange(count, dtype=np.int64)
+    ones = np.ones(count, np.int32)
+    return Batch(octets, offset, captured, captured + 5, time, ones, 0 * ones, first)
+
+
+def read(*paths: Path) -> list[tuple[bytes, int, int]]:
+    found = []
+    for path in paths:
+        with open_capture(str(path)) as source:
+            for batch in source:
+                found += [
+                    (batch.packet(row), int(batch.length[row]), int(batch.time_ns[row])) for row in range(len(batch))
+                ]
+            assert not source.damage
+    return found
+
+
+@pytest.mark.parametrize("pcapng", [False, True], ids=["pcap", "pcapng"])
+@pytest.mark.parametrize("lengths", [[60] * 100, list(range(1, 100)), [1, 0, 2, 3], [1500] * 50 + [61] * 50])
+def test_packed_together_or_one_by_one_the_file_is_the_same(tmp_path: Path, lengths: list[int], pcapng: bool) -> None:
+    batch = batch_of(lengths)
+    kind = PcapngWriter if pcapng else PcapWriter
+    with kind(open(tmp_path / "a", "wb")) as writer:
+        writer.write_batch(batch)
+    assert has_room(batch)
+    with kind(open(tmp_path / "b", "wb")) as writer:
+        before = writer.octets_written
+        writer.write_records(packed_records(batch, pcapng), len(batch))
+        assert writer.octets_written - before == record_sizes(batch, pcapng).sum()
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_batch_without_gaps_is_left_as_it_is(tmp_path: Path) -> None:
+    batch = batch_of([60, 61, 62], gap=16)
+    before = batch.octets.copy()
+    assert not has_room(batch)
+    recording = Recording(str(tmp_path / "a.pcap"), ETHERNET, 262144)
+    recording.write(batch)
+    recording.close()
+    assert [octets for octets, _, _ in read(tmp_path / "a.pcap")] == [batch.packet(row) for row in range(3)]
+    assert (batch.octets == before).all()
+
+
+def test_a_file_is_a_capture_after_every_batch(tmp_path: Path) -> None:
+    for name in ("a.pcap", "a.pcapng"):
+        recording = Recording(str(tmp_path / name), ETHERNET, 262144)
+        assert read(tmp_path / name) == []
+        for number in range(3):
+            recording.write(batch_of([60, 70], first=2 * number + 1))
+            assert len(read(tmp_path / name)) == 2 * number + 2
+        recording.close()
+
+
+def test_nobody_else_may_read_it(tmp_path: Path) -> None:
+    Recording(str(tmp_path / "a.pcap"), ETHERNET, 262144).close()
+    assert (tmp_path / "a.pcap").stat().st_mode & 0o777 == 0o600
+
+
+def test_rotation_by_size_as_tshark_has_it(tmp_path: Path) -> None:
+    """-b filesize:2 -b files:3: files of 2,000 octets, the last one in a file is the one that crosses the line."""
+    recording = Recording(str(tmp_path / "a.pcap"), ETHERNET, 262144, rotation=Rotation(octets=2000, files=3))
+    recording.write(batch_of([84] * 100))
+    recording.close()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert [name[:8] for name in names] == ["a_00003_", "a_00004_", "a_00005_"]
+    assert [len(read(tmp_path / name)) for name in names] == [20, 20, 20]
+    last = read(*(tmp_path / name for name in names))
+    assert [octets[0] for octets, _, _ in last] == list(range(41, 101)), "the ring holds the end, nothing is missing"
+
+
+def test_rotation_by_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr("sniffkit.sources.recording.time.monotonic", lambda: now)
+    recording = Recording(str(tmp_path / "a.pcapng"), ETHERNET, 262144, rotation=Rotation(seconds=2))
+    for number in range(6):
+        recording.write(batch_of([60], first=number + 1))
+        now += 1
+    recording.close()
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert [len(read(tmp_path / name)) for name in names] == [2, 2, 2]
+
+
+def test_tcpdumps_names(tmp_path: Path) -> None:
+    """-C 1 counts on: a, a1, a2; with -W 2 it begins again: a0, a1."""
+    for files, names in ((0, ["a", "a1", "a2"]), (2, ["a0", "a1"])):
+        folder = tmp_path / str(files)
+        folder.mkdir()
+        rotation = Rotation("counted", octets=1000, files=files)
+        recording = Recording(str(folder / "a"), ETHERNET, 262144, rotation=rotation)
+        for number in range(3):
+            recording.write(batch_of([984], first=number + 1))
+        recording.close()
+        assert sorted(path.name for path in folder.iterdir()) == names
+    assert read(tmp_path / "2" / "a0")[0][0][0] == 3
+
+
+def test_so_many_seconds_each_then_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """-G 1 -W 2: the name may hold the time, and after two files the capture is over."""
+    now = 100.0
+    monkeypatch.setattr("sniffkit.sources.recording.time.monotonic", lambda: now)
+    rotation = Rotation("timed", seconds=1, files=2)
+    recording = Recording(str(tmp_path / "a-%Y"), ETHERNET, 262144, rotation=rotation)
+    for number in range(3):
+        recording.write(batch_of([60], first=number + 1))
+        now += 1
+    recording.close()
+    assert recording.full
+    assert recording.files == 2
+    (name,) = [path.name for path in tmp_path.iterdir()]
+    assert name.startswith("a-2")
+
+
+@pytest.mark.parametrize("name", ["a.pcap", "a.pcapng"])
+def test_a_full_disk_leaves_a_whole_capture(tmp_path: Path, name: str) -> None:
+    recording = Recording(str(tmp_path / name), ETHERNET, 262144)
+    recording.write(batch_of([60] * 10))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, hard))
+    try:
+        with pytest.raises(DamagedCapture) as error:
+            recording.write(batch_of([60] * 1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    recording.close()
+    assert error.value.id == "live.write-failed"
+    assert error.value.values["reason"] == "File too large"
+    assert len(read(tmp_path / name)) == 10
+
+
+def test_a_place_where_nothing_can_be_written() -> None:
+    with pytest.raises(NotPermitted, match=r"writer\.cannot-create"):
+        Recording("/no/such/folder/a.pcap", ETHERNET, 262144)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away; needs root")
+def test_files_belong_to_the_user_behind_sudo(tmp_path: Path) -> None:
+    """A file that was there before keeps its owner: it might be /dev/null."""
+    (tmp_path / "old.pcap").touch()
+    for name, owner in (("new.pcap", 65534), ("old.pcap", 0)):
+        Recording(str(tmp_path / name), ETHERNET, 262144, owner=(65534, 65534)).close()
+        assert (tmp_path / name).stat().st_uid == owner
