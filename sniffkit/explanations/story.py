@@ -12,6 +12,7 @@ import numpy as np
 from sniffkit.analysis.tcp_mark_names import Mark
 from sniffkit.analysis.tcp_states import LABELS
 from sniffkit.explanations.lesson import EndState, Fold, Line, Note, PacketLesson
+from sniffkit.explanations.odd_packets import odd_packets
 from sniffkit.explanations.problems import problem_notes
 from sniffkit.explanations.tcp_notes import TOLD_IN_FULL, TcpNotes
 
@@ -57,6 +58,7 @@ class Story:
         """Yield what there is to tell of one batch; ``wanted``, bool (n,), picks the packets."""
         rows = range(len(facts.tcp_at)) if wanted is None else np.flatnonzero(wanted).tolist()
         quiet = self._quiet(facts)
+        lines.odd.update(odd_packets(facts.columns))
         quiet[list(lines.odd)] = False
         tcp_at = facts.tcp_at.tolist()
         for row in rows:

@@ -135,6 +135,8 @@ def _record_type(value: object) -> str:
 
 def _ports(protocol: str) -> Callable[[Layer, Packet], str]:
     def summary(layer: Layer, packet: Packet) -> str:
+        if layer.first(f"{protocol}.dstport") is None:
+            return f"Header cut after {layer.length} octets"
         return (
             f"{_text(layer, f'{protocol}.srcport')} > {_text(layer, f'{protocol}.dstport')} Len={layer.payload_length}"
         )
@@ -145,8 +147,16 @@ def _ports(protocol: str) -> Callable[[Layer, Packet], str]:
 def _internet(layer: Layer, packet: Packet) -> str:
     offset = _number(layer, "ip.frag_offset")
     if offset > 0 or _number(layer, "ip.flags.mf") == 1:
-        return f"Fragment at octet {max(offset, 0)} of id {_text(layer, 'ip.id')}"
+        return f"Fragment at octet {8 * max(offset, 0)} of id {_text(layer, 'ip.id')}"  # the field counts in eights
     return f"Protocol {_text(layer, 'ip.proto')}"
+
+
+def _internet_6(layer: Layer, packet: Packet) -> str:
+    header = packet.layer("ipv6.fraghdr")
+    if header is not None and header.first("ipv6.fraghdr.ident") is not None:
+        offset = 8 * max(_number(header, "ipv6.fraghdr.offset"), 0)
+        return f"Fragment at octet {offset} of id {_text(header, 'ipv6.fraghdr.ident')}"
+    return f"Next header {_text(layer, 'ipv6.nxt')}"
 
 
 SUMMARIES: dict[str, Callable[[Layer, Packet], str]] = {
@@ -159,6 +169,6 @@ SUMMARIES: dict[str, Callable[[Layer, Packet], str]] = {
     "udp": _ports("udp"),
     "tcp": _ports("tcp"),
     "ip": _internet,
-    "ipv6": lambda layer, packet: f"Next header {_text(layer, 'ipv6.nxt')}",
+    "ipv6": _internet_6,
 }
 """What one packet says, by protocol; the innermost one that stands here speaks for the packet."""

@@ -62,7 +62,8 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
         else:
             outcome = outcome_of(connection)
             opened = say(f"summary.opened.{outcome.opened}")
-            closed = say(f"summary.closed.{outcome.closed}")
+            never = outcome.opened == "unanswered" and outcome.closed == "open"
+            closed = say("summary.closed.never" if never else f"summary.closed.{outcome.closed}")
             if outcome.closed_by in ("client", "server"):
                 closed = say("summary.by", how=closed, end=outcome.closed_by)
             states = " / ".join(connection.ends[side].state.label for side in (client, 1 - client))

@@ -144,7 +144,7 @@ class TcpNotes:
             notes.append(self._note("tcp.ack.sum", "note", answer, "tcp.ack.sum-of" if answered else "tcp.ack.sum"))
         elif answered and "handshake.ack" not in steps:
             notes.append(self._note("tcp.ack.answers", "note", answer))
-        if values["length"] and not flags & 7:
+        if values["length"] and not flags & 7 and facts.segments.header_ok[at]:
             notes.append(self._note("tcp.data", "note", values))
             if self._half_closed(facts, at):
                 notes.append(self._note("tcp.data.half-closed", "lesson", values))
