@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from sniffkit.explanations.listing import Lines
 
 _MARGIN = "      "
+_NOBODY = "-"
+"""Stands for an address that a packet does not have."""
+
 _SIGNS = {"lesson": "·", "note": "·", "warning": "!"}
-_NO_START = "，。；：！？、）》”’,.;:!?) "
-_NO_END = "（《“‘("
 
 
 class Terminal:
@@ -35,8 +36,8 @@ class Terminal:
         columns = zip(
             range(lines.number, lines.number + len(lines.time)),
             lines.time,
-            lines.source,
-            lines.destination,
+            (end or _NOBODY for end in lines.source),
+            (end or _NOBODY for end in lines.destination),
             lines.protocol,
             lines.summary,
             strict=True,
@@ -69,7 +70,7 @@ class Terminal:
         write = self.screen.write
         write("\n" + self.screen.paint(summary.heading, "heading") + "\n")
         for paragraph in summary.paragraphs:
-            write("\n".join(self._wrapped(paragraph, "", "")) + "\n")
+            write("\n".join(self.screen.wrapped(paragraph, "", "")) + "\n")
         for table in summary.tables:
             write("\n" + "\n".join(self._table(table)) + "\n")
         if summary.limits:
@@ -81,16 +82,17 @@ class Terminal:
         line = lesson.line
         paint = self.screen.paint
         head = f"{line.number:>5} {line.time:>10}  "
-        ends = f"{line.source} → {line.destination}"
+        source, destination = line.source or _NOBODY, line.destination or _NOBODY
+        ends = f"{source} → {destination}"
         plain = f"{head}{ends}  {line.protocol}  {line.summary}"
         painted = (
-            f"{paint(head.rstrip(), 'number')}  {paint(line.source, 'source')} → "
-            f"{paint(line.destination, 'destination')}  {paint(line.protocol, 'protocol')}  "
+            f"{paint(head.rstrip(), 'number')}  {paint(source, 'source')} → "
+            f"{paint(destination, 'destination')}  {paint(line.protocol, 'protocol')}  "
         )
         if self.screen.width is None or cells(plain) <= self.screen.width:
             found = [painted + line.summary]
         else:
-            found = [painted.rstrip(), *self._wrapped(line.summary, _MARGIN, _MARGIN)]
+            found = [painted.rstrip(), *self.screen.wrapped(line.summary, _MARGIN, _MARGIN)]
         if lesson.step or lesson.states:
             found += self._states(lesson)
         for note in lesson.notes:
@@ -115,61 +117,44 @@ class Terminal:
 
     def _note(self, note: Note, margin: str) -> list[str]:
         sign = _SIGNS[note.level]
-        lines = self._wrapped(note.text, f"{margin}{sign} ", f"{margin}  ")
+        lines = self.screen.wrapped(note.text, f"{margin}{sign} ", f"{margin}  ")
         return [self.screen.paint(line, note.level) for line in lines]
 
     def _fold(self, fold: Fold) -> list[str]:
-        return [self.screen.paint(line, "fold") for line in self._wrapped(fold.text, f"{_MARGIN}⋯ ", f"{_MARGIN}  ")]
-
-    def _wrapped(self, text: str, first: str, later: str) -> list[str]:
-        """Break a text into lines of the screen's width; Chinese breaks between any two characters."""
-        if self.screen.width is None:
-            return [first + text]
-        lines, line = [], first
-        room = self.screen.width
-        used = cells(first)
-        empty = True
-        for word in _words(text):
-            piece = word
-            if used + cells(word.rstrip()) > room and not empty:
-                lines.append(line.rstrip())
-                line, used = later, cells(later)
-                piece = word.lstrip()
-            line += piece
-            used += cells(piece)
-            empty = False
-        lines.append(line.rstrip())
-        return lines
+        return [
+            self.screen.paint(line, "fold") for line in self.screen.wrapped(fold.text, f"{_MARGIN}⋯ ", f"{_MARGIN}  ")
+        ]
 
     def _table(self, table: Table) -> list[str]:
         rows = [table.headings, *table.rows]
         widths = [max(cells(row[column]) for row in rows) for column in range(len(table.headings))]
         found = [self.screen.paint(table.title, "heading")] if table.title else []
+        lines = self._lines_of_a_row(widths)
         for place, row in enumerate(rows):
-            parts = []
-            for column, cell in enumerate(row):
-                space = " " * (widths[column] - cells(cell))
-                parts.append(space + cell if column in table.right else cell + space)
-            text = "  ".join(parts).rstrip()
-            found.append(self.screen.paint(text, "dim") if place == 0 else text)
+            for number, columns in enumerate(lines):
+                parts = []
+                for column in columns:
+                    space = " " * (widths[column] - cells(row[column]))
+                    parts.append(space + row[column] if column in table.right else row[column] + space)
+                margin = " " * (widths[0] + 2) if number else ""
+                text = margin + "  ".join(parts).rstrip()
+                found.append(self.screen.paint(text, "dim") if place == 0 else text)
         if table.note:
             found.append(self.screen.paint(table.note, "dim"))
         return found
 
+    def _lines_of_a_row(self, widths: list[int]) -> list[list[int]]:
+        """Return which columns stand in one line: all of them, or as many as fit and the others below, indented."""
+        lines: list[list[int]] = [[]]
+        used = 0
+        for column, width in enumerate(widths):
+            if lines[-1] and self.screen.width is not None and used + 2 + width > self.screen.width:
+                lines.append([])
+                used = widths[0]
+            lines[-1].append(column)
+            used += width + 2 * (used > 0)
+        return lines
+
 
 def _is_fold(lesson: object) -> bool:
     return not hasattr(lesson, "line")
-
-
-def _words(text: str) -> Iterable[str]:
-    """Cut a text where a line may break: after spaces and between Chinese characters, never before a closing sign."""
-    word = ""
-    for character in text:
-        wide = ord(character) >= 0x2E80
-        may_break = bool(word) and (wide or ord(word[-1]) >= 0x2E80 or word[-1] == " ")
-        if may_break and character not in _NO_START and word[-1] not in _NO_END:
-            yield word
-            word = ""
-        word += character
-    if word:
-        yield word

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.cells import cell_len
 
-from sniffkit.explanations.lesson import EndState, Line, Note, PacketLesson
+from sniffkit.explanations.lesson import EndState, Line, Note, PacketLesson, Table
 from sniffkit.renderers.screen import Screen
 from sniffkit.renderers.terminal import Terminal
 
@@ -69,3 +69,29 @@ def test_signs_are_spelled_in_ascii() -> None:
 )
 def test_who_decides_on_colour(environment: dict[str, str], choice: str, colour: bool) -> None:
     assert Screen.of(io.StringIO(), choice, environment).colour is colour
+
+
+def test_sums_and_units_stay_on_one_line() -> None:
+    for width in range(44, 90):
+        lines = Screen(io.StringIO(), width).wrapped("确认号 17 = 1 + 16：回答分组 7，用时 20.5 ms（图 7），见下。" * 3)
+        assert sum("17 = 1 + 16：" in line for line in lines) == 3
+        assert sum("20.5 ms" in line for line in lines) == 3
+        assert sum("图 7" in line for line in lines) == 3
+
+
+def test_a_table_too_wide_for_the_screen_goes_on_below() -> None:
+    table = Table("t", ("no.", "ends", "opened", "closed"), (("0", "a" * 30, "handshake", "closed by client"),))
+    stream = io.StringIO()
+    Terminal(Screen(stream, 50)).table(table)
+    assert stream.getvalue().splitlines()[1:] == [
+        "no.  ends                            opened",
+        "     closed",
+        "0    " + "a" * 30 + "  handshake",
+        "     closed by client",
+    ]
+
+
+def test_a_packet_without_addresses_has_signs_in_their_place() -> None:
+    stream = io.StringIO()
+    Terminal(Screen(stream, None)).tell([PacketLesson(Line(1, "0.000000", "", "", "LINKTYPE 250", 5, "5 octets"))])
+    assert stream.getvalue() == "    1   0.000000  - → -  LINKTYPE 250  5 octets\n"
