@@ -6,10 +6,10 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types format bench captures expected pictures clean
+.PHONY: help setup demo test lint types format bench bench-live captures expected pictures clean
 
 help:  ## list these verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## make .venv and install sniffkit and its tools in it (again only when pyproject.toml changes)
 
@@ -31,6 +31,9 @@ format: $(READY)  ## lay the code out with ruff
 
 bench: $(READY)  ## time sniffkit beside tshark, tcpdump, Scapy and dpkt (QUICK=1: on a tenth of the packets)
 	$(VENV) -m benchmarks.run $(if $(QUICK),--quick)
+
+bench-live: $(READY)  ## capture a flood beside tcpdump and Scapy, in namespaces (QUICK=1: a tenth of the packets)
+	$(VENV) -m benchmarks.live $(if $(QUICK),--quick)
 
 captures: $(READY)  ## record captures/ anew from this machine's kernel (needs Linux; deliberate, review the diff)
 	$(VENV) -m sniffkit.lab.record captures
