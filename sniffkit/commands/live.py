@@ -70,6 +70,7 @@ def live(
     by_packet: Annotated[bool, typer.Option("-U", help=say("live-habit"), hidden=True)] = False,
 ) -> None:
     """Capture and tell (the help text stands in texts/help.toml)."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads would keep the rights that this one gives up
     from sniffkit.commands.watching import LiveWishes, Watching
 
     language, shown = chosen_language(lang), chosen_color(color)
@@ -86,8 +87,6 @@ def live(
     rotation = _rotation(ring or [], megabytes, rotate, most_files, write)
     command = context.meta.get(BEHIND_DASHES) or []
     wishes = LiveWishes(language, shown, json, quiet > 0, verbose > 0, table, write == "-")
-
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads would keep the rights that this one gives up
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen
     from sniffkit.sources.interfaces import choose, with_default_route

@@ -19,7 +19,7 @@ from tests.sources.network import ROOT, Cable, batches, listening, needs_namespa
 
 pytestmark = needs_namespaces
 
-SAMPLES = sorted((ROOT / "captures").glob("*.pcap*"))
+SAMPLES = sorted(path for path in (ROOT / "captures").glob("*.pcap*") if not path.name.startswith("."))
 needs_tcpdump = pytest.mark.skipif(not shutil.which("tcpdump"), reason="tcpdump is not installed")
 
 
