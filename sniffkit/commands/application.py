@@ -15,6 +15,9 @@ from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import remember, say
 from sniffkit.errors import ExitCode, SniffkitError
 
+DEBUG = "--debug"
+"""Anywhere on the command line: a mistake of the program shows its traceback."""
+
 app = typer.Typer(
     help=say("sniffkit"),
     no_args_is_help=True,
@@ -75,6 +78,8 @@ def options(
 def application(arguments: Sequence[str] | None = None) -> int:
     """Run sniffkit with ``arguments`` (those of the process by default) and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = DEBUG in given
+    given = [word for word in given if word != DEBUG]
     remember(given)
     try:
         mistake = wrong_command(given, (command.name or "" for command in app.registered_commands))
@@ -91,3 +96,17 @@ def application(arguments: Sequence[str] | None = None) -> int:
     except SniffkitError as error:
         complain(error, given)
         return error.exit_code
+    except Exception as error:
+        if debug or "PYTEST_CURRENT_TEST" in os.environ:  # a test wants to see where it went wrong
+            raise
+        complain(_our_fault(error), given)
+        return ExitCode.DAMAGED
+
+
+def _our_fault(error: Exception) -> SniffkitError:
+    """Put a mistake of the program into one line: what, and where in it."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    where = f"{os.path.basename(place.tb_frame.f_code.co_filename)}:{place.tb_lineno}" if place is not None else "?"
+    return SniffkitError("usage.our-fault", kind=type(error).__name__, reason=str(error)[:200], where=where)

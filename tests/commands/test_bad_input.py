@@ -112,3 +112,20 @@ def test_a_name_with_control_characters_cannot_touch_the_screen(tmp_path: Path, 
         assert run.code == 1
         assert "\x1b" not in run.out + run.err
         assert "\\x1b" in run.out or "\\\\x1b" in run.out or "\\027" in run.out or "\\\\027" in run.out
+
+
+def test_a_mistake_of_ours_is_one_line_too(sniffkit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never a traceback, but for whoever asks for it."""
+
+    def fail(*given: object) -> None:
+        raise ZeroDivisionError("\x1b[31m")
+
+    monkeypatch.setattr("sniffkit.analysis.capture.CaptureAnalysis.feed", fail)
+    monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
+    run = sniffkit("explain", CAPTURE)
+    assert run.code == 1
+    assert "Traceback" not in run.err
+    assert "ZeroDivisionError" in run.err
+    assert "\x1b" not in run.err
+    with pytest.raises(ZeroDivisionError):
+        sniffkit("explain", CAPTURE, "--debug")
