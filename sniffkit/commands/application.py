@@ -97,7 +97,7 @@ def application(arguments: Sequence[str] | None = None) -> int:
         complain(error, given)
         return error.exit_code
     except Exception as error:
-        if debug or "PYTEST_CURRENT_TEST" in os.environ:  # a test wants to see where it went wrong
+        if debug:
             raise
         complain(_our_fault(error), given)
         return ExitCode.DAMAGED

@@ -26,10 +26,10 @@ def sniffkit(capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.Mon
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "C.UTF-8")
 
-    def run(*arguments: object, width: int | None = None) -> Run:
+    def run(*arguments: object, width: int | None = None, debug: bool = True) -> Run:
         if width is not None:
             monkeypatch.setenv("COLUMNS", str(width))
-        code = application([str(argument) for argument in arguments])
+        code = application([str(argument) for argument in arguments] + ["--debug"] * debug)
         out, err = capsysbinary.readouterr()
         return Run(code, out.decode(), err.decode())
 

@@ -121,11 +121,10 @@ def test_a_mistake_of_ours_is_one_line_too(sniffkit: Callable[..., Any], monkeyp
         raise ZeroDivisionError("\x1b[31m")
 
     monkeypatch.setattr("sniffkit.analysis.capture.CaptureAnalysis.feed", fail)
-    monkeypatch.delenv("PYTEST_CURRENT_TEST", raising=False)
-    run = sniffkit("explain", CAPTURE)
+    run = sniffkit("explain", CAPTURE, debug=False)
     assert run.code == 1
     assert "Traceback" not in run.err
     assert "ZeroDivisionError" in run.err
     assert "\x1b" not in run.err
     with pytest.raises(ZeroDivisionError):
-        sniffkit("explain", CAPTURE, "--debug")
+        sniffkit("explain", CAPTURE)
