@@ -27,7 +27,7 @@ MAY_IMPORT["__init__"] = set(ROOMS) - {"commands"}
 
 THIRD_PARTIES = {
     "scapy": ["sources/live.py", "sources/bpf.py", "protocols/beyond.py", "lab/"],
-    "dns": ["protocols/dns.py", "sources/resolver.py"],
+    "dns": ["protocols/dns.py", "sources/resolver/"],
     "zstandard": ["sources/compressed.py"],
     "lz4": ["sources/compressed.py"],
     "pyarrow": ["renderers/tables.py"],

@@ -132,11 +132,48 @@ ID = re.compile(r"[a-z0-9]+([.-][a-z0-9-]+)+")
 MAKERS = {"SniffkitError", "UsageError", "DamagedCapture", "NotACapture", "NotPermitted", "Problem", "BadName", "Fact"}
 """What is made from an id and values. A function that hands its own parameter on to one of these is one, too."""
 
+
+def ids(beginning: str, ends: str) -> list[str]:
+    return [f"{beginning}.{end}" for end in ends.split()]
+
+
 COMPUTED: dict[str, list[str]] = {
     "protocols/packet.py: f'{header.protocol}.header-cut'": [f"{protocol.name}.header-cut" for protocol in REGISTER],
     "protocols/pseudo.py: f'{reader.layer.protocol}.checksum-bad'": ["tcp.checksum-bad", "udp.checksum-bad"],
     "protocols/ipv6_extensions.py: f'{reader.layer.protocol}.header-cut'": [],  # is among those of packet.py
     "analysis/checksum_facts.py: id": ["checksum.tcp-wrong", "checksum.udp-wrong"],
+    "explanations/resolution_story.py: event.why": ids(
+        "resolver.passed", "glue-missing not-found no-address too-many no-host family no-route"
+    ),
+    "explanations/resolution_story.py: f'resolver.begin.{hop.purpose}'": ids(
+        "resolver.begin", "question alias server-address"
+    ),
+    "explanations/resolution_story.py: f'resolver.answer.{hop.outcome}'": ids("resolver.answer", "nxdomain nodata"),
+    "explanations/resolution_story.py: f'resolver.failure.{asked.failure}'": ids(
+        "resolver.failure", "timeout refused-port unreachable tcp-closed garbled"
+    ),
+    "explanations/resolution_story.py: f'resolver.answer.{asked.verdict}'": ids(
+        "resolver.answer",
+        "truncated without-edns servfail refused formerr notimp other-error lame-upward lame-empty not-authoritative "
+        "alias-loop keys digest",
+    ),
+    "explanations/resolution_story.py: f'resolver.why.{asked.why}'": ids("resolver.why", "truncated without-edns"),
+    "explanations/resolution_story.py: f'resolver.why.{key}'": ids(
+        "resolver.why", "hints named glue only looked-up next"
+    ),
+    "explanations/resolution_story.py: f'resolver.stray.{stray.why}'": ids(
+        "resolver.stray", "wrong-id wrong-address wrong-question not-a-response garbled"
+    ),
+    "explanations/resolution_story.py: f'resolver.proof.bogus.{proof.reason}'": ids(
+        "resolver.proof.bogus",
+        "no-keys no-digest-fits no-signature expired not-yet-valid no-such-key bad-signature denial-missing",
+    ),
+    "explanations/resolution_story.py: f'resolver.proof.{proof.what}'": ids(
+        "resolver.proof", "anchor keys ds no-ds answer nxdomain nodata"
+    ),
+    "explanations/resolution_story.py: f'resolver.result.{result.security}'": ids(
+        "resolver.result", "secure insecure bogus"
+    ),
     # pairs of an id and its values, which are read where they are written
     "sources/source.py: id": [],
     "sources/__init__.py: id": [],

@@ -129,8 +129,8 @@ class ResolutionStory:
             data = [each.data for each in hop.records if hop.type in (each.type, "ANY")]
             values |= {"data": some(data), "chain": " → ".join(hop.chain)}
             values["ttl"] = min((each.ttl for each in hop.records), default=0)
-            key = "resolver.answer.answer-by-alias" if len(hop.chain) > 1 else "resolver.answer.answer"
-            facts = [Fact(key, "lesson", values)]
+            by_alias = len(hop.chain) > 1
+            facts = [Fact("resolver.answer.answer-by-alias" if by_alias else "resolver.answer.answer", "lesson", values)]
         elif hop.outcome == "alias":
             facts = [Fact("resolver.answer.alias", "lesson", {**values, "chain": " → ".join(hop.chain)})]
         else:
@@ -146,8 +146,7 @@ class ResolutionStory:
             inside = [each for each in addressed if within(each.name, hop.leads_to)]
             glue = some([f"{each.name} {', '.join(each.addresses[:2])}" for each in addressed])
             told: dict[str, object] = {**values, "glue": glue, "server": (inside or addressed)[0].name}
-            key = "resolver.answer.glue" if inside else "resolver.answer.addresses"
-            facts.append(Fact(key, "lesson", told))
+            facts.append(Fact("resolver.answer.glue" if inside else "resolver.answer.addresses", "lesson", told))
         else:
             facts.append(Fact("resolver.answer.no-glue", "lesson", dict(values)))
         if hop.outside:

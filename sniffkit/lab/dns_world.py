@@ -141,8 +141,13 @@ class DnsWorld(World):
 
     def _speak_6(self, host: Host, interface: str, address: str) -> None:
         """Give an interface an IPv6 address, and let it say nothing of its own accord."""
-        quiet = (("router_solicitations", 0), ("addr_gen_mode", 1), ("accept_ra", 0), ("disable_ipv6", 0))
-        for setting, value in quiet:
+        for setting, value in (
+            ("router_solicitations", 0),
+            ("addr_gen_mode", 1),  # no link-local address, hence no reports about its group
+            ("accept_ra", 0),
+            ("mldv2_unsolicited_report_interval", 1),
+            ("disable_ipv6", 0),
+        ):
             host.setting(f"net.ipv6.conf.{interface}.{setting}", value)
         host.ip(f"address add {address} dev {interface} nodad")
 

@@ -83,7 +83,7 @@ EXAMPLE_ZONE = (
 
 def school_zone() -> str:
     """Return a zone with something of everything."""
-    text = " ".join(f'"line {number}: this text is here to be too long for one datagram"' for number in range(40))
+    text = " ".join(f'"line {number}: this text is here to be too long for one datagram"' for number in range(21))
     return (
         "$ORIGIN school.test.\n"
         + _SOA.format(server="ns1.school.test.", zone="school.test.")

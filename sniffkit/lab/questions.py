@@ -132,10 +132,12 @@ def ask(server: socket.socket, client: socket.socket, identifier: int, name: str
     client.recv(512)
 
 
-def dns_question(identifier: int, name: str) -> bytes:
-    """A question for a name's IPv4 address (RFC 1035 section 4.1)."""
+def dns_question(identifier: int, name: str, kind: int = ADDRESS_RECORD) -> bytes:
+    """A question for a name's IPv4 address, or for records of another type (RFC 1035 section 4.1)."""
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split(".")) + b"\0"
-    return struct.pack("!HHHHHH", identifier, RECURSION_DESIRED, 1, 0, 0, 0) + labels + struct.pack("!HH", 1, INTERNET)
+    return (
+        struct.pack("!HHHHHH", identifier, RECURSION_DESIRED, 1, 0, 0, 0) + labels + struct.pack("!HH", kind, INTERNET)
+    )
 
 
 def dns_answer(question: bytes, address: str | None, *, lifetime: int = 300) -> bytes:

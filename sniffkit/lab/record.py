@@ -12,7 +12,9 @@ import sys
 
 from sniffkit.errors import ExitCode, SniffkitError, UsageError
 from sniffkit.lab import namespaces
-from sniffkit.lab.scenarios import SCENARIOS, Scenario, find
+from sniffkit.lab.dns_scenes import DnsStage
+from sniffkit.lab.dns_world import DnsWorld
+from sniffkit.lab.scenarios import DNS_WORLD, SCENARIOS, Scenario, find
 from sniffkit.lab.stage import Stage
 from sniffkit.lab.wire import Recording
 from sniffkit.lab.world import Classroom
@@ -25,22 +27,31 @@ def record(scenario: Scenario, path: str) -> int:
 
     The process must have called ``namespaces.enter`` or be root.
     """
-    line = Interface(ETHERNET, scenario.snap_length, name="eth0", description="the client's line, recorded by the lab")
+    whose = "resolver" if scenario.at_resolver else "client"
+    description = f"the {whose}'s line, recorded by the lab"
+    line = Interface(ETHERNET, scenario.snap_length, name="eth0", description=description)
     with (
-        Classroom(
-            delay=scenario.delay,
-            ask_arp=scenario.ask_arp,
-            keep_offload=scenario.keep_offload,
-            ipv6=scenario.ipv6,
-        ) as room,
+        build(scenario) as room,
         create_capture(path, interfaces=[line], snap_length=scenario.snap_length) as writer,
     ):
         room.line.settle()
         recording = room.line.record(Recording(writer, scenario.at))
-        scenario.play(Stage(room, recording))
+        scenario.play(Stage(room, recording) if isinstance(room, Classroom) else DnsStage(room, recording))
         room.line.settle()
         recording.running = False
         return writer.written
+
+
+def build(scenario: Scenario) -> Classroom | DnsWorld:
+    """Make the world that a scenario plays in."""
+    if scenario.world == DNS_WORLD:
+        return DnsWorld(delay=scenario.delay, at_resolver=scenario.at_resolver, with_resolver=scenario.with_resolver)
+    return Classroom(
+        delay=scenario.delay,
+        ask_arp=scenario.ask_arp,
+        keep_offload=scenario.keep_offload,
+        ipv6=scenario.ipv6,
+    )
 
 
 def record_into(scenario: Scenario, directory: str) -> int:

@@ -8,14 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sniffkit.lab import closing, delivery, neighbours, opening, questions, viewpoints
+from sniffkit.lab import arp_scenes, closing, delivery, dns_scenes, neighbours, opening, questions, viewpoints
 from sniffkit.lab.wire import FAR, MIDDLE, NEAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sniffkit.lab.stage import Stage
-
+CLASSROOM, DNS_WORLD = "classroom", "dns"
 CLIENT_SIDE, SERVER_SIDE, TRUNK, MIRROR = (NEAR,), (FAR,), (MIDDLE,), (NEAR, FAR)
 
 
@@ -23,13 +22,22 @@ CLIENT_SIDE, SERVER_SIDE, TRUNK, MIRROR = (NEAR,), (FAR,), (MIDDLE,), (NEAR, FAR
 class Scenario:
     """One scenario and the conditions it is recorded under.
 
+    play:   gets the stage of its world: Stage, or DnsStage
+    world:  the classroom, or the DNS world with its servers
     at:     where on the wire between client and router the recording is made
     delay:  seconds a frame takes over that wire, each way
     format: pcap or pcapng
+
+    In the DNS world:
+    at_resolver:   recorded is the resolver's wire and not the client's
+    with_resolver: there is a resolver
     """
 
     name: str
-    play: Callable[[Stage], None]
+    play: Callable[..., None]
+    world: str = CLASSROOM
+    at_resolver: bool = False
+    with_resolver: bool = True
     at: tuple[str, ...] = CLIENT_SIDE
     delay: float = 0.01
     ask_arp: bool = False
@@ -76,8 +84,19 @@ SCENARIOS = (
     Scenario("udp-closed-port", questions.udp_closed_port),
     Scenario("arp-ping", neighbours.arp_ping, ask_arp=True),
     Scenario("ipv6-neighbour-discovery", neighbours.ipv6_neighbour_discovery, ipv6=True, format="pcapng"),
+    Scenario("arp-unanswered", arp_scenes.arp_unanswered, ask_arp=True),
+    Scenario("arp-detection", arp_scenes.arp_detection, ask_arp=True),
+    Scenario("arp-announcement", arp_scenes.arp_announcement, ask_arp=True),
+    Scenario("arp-duplicate", arp_scenes.arp_duplicate, ask_arp=True),
+    Scenario("arp-spoofing", arp_scenes.arp_spoofing, ask_arp=True),
+    Scenario("arp-proxy", arp_scenes.arp_proxy, ask_arp=True),
     Scenario("vlan", neighbours.vlan, at=TRUNK, ask_arp=True),
     Scenario("dns-lookup", questions.dns_lookup),
+    Scenario("dns-client", dns_scenes.lookups, DNS_WORLD, delay=0.001),
+    Scenario("dns-resolver", dns_scenes.lookups, DNS_WORLD, at_resolver=True, delay=0.001),
+    Scenario("dns-from-the-root", dns_scenes.from_the_root, DNS_WORLD, with_resolver=False),
+    Scenario("dns-signed", dns_scenes.signed, DNS_WORLD, with_resolver=False),
+    Scenario("dns-faults", dns_scenes.faults, DNS_WORLD, with_resolver=False),
     Scenario("http-exchange", questions.http_exchange, ask_arp=True, format="pcapng"),
     Scenario("offload", viewpoints.offload, keep_offload=True),
     Scenario("midstream", viewpoints.midstream),
