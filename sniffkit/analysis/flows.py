@@ -15,7 +15,8 @@ from sniffkit.analysis.icmp_exchanges import ECHO
 from sniffkit.analysis.segments import Segments, ip_ends
 from sniffkit.analysis.stream_table import StreamTable
 from sniffkit.analysis.streams import PairStreams
-from sniffkit.analysis.tcp_flows import COURSE, EVENTS, MOST_OPEN, TcpFlows
+from sniffkit.analysis.tcp_flows import EVENTS, MOST_OPEN, TcpFlows
+from sniffkit.analysis.tcp_outcomes import COURSE
 from sniffkit.analysis.tcp_states import LABELS
 from sniffkit.protocols.columns import Columns
 from sniffkit.sources.batch import NO_TIME
@@ -157,7 +158,7 @@ class FlowAnalysis:
         if not len(streams):
             return
         columns = {name: values[used] for name, values in columns.items()}
-        words = self.tcp.zeek_words
+        words = self.tcp.outcomes.words
         course_names = {bits: _course(bits) for bits in np.unique(columns["course"]).tolist()}
         ends = [_ends_of(columns, *self.tcp.streams.ends(streams), side, tcp=True) for side in (0, 1)]
         fields = (

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.facts import Fact
     from sniffkit.analysis.streams import StreamNumbers
+    from sniffkit.analysis.tcp_words import Events
 
 FOLLOWED = 100_000
 """How many conversations are followed at once; past that the ones silent for longest are let go and counted."""
@@ -179,6 +180,43 @@ class TcpConversations:
         for stream in streams:
             self.connections.pop(stream, None)
 
+    def recall(self, events: Events) -> dict[int, list[Fact]]:
+        """Follow conversations again by their events alone, all of known streams' first segment on.
+
+        Returns what there was to tell, by place among the events.
+        """
+        told = _Told()
+        columns = (
+            events.stream,
+            events.side,
+            events.number,
+            events.time_ns,
+            events.sequence,
+            events.acknowledgment,
+            events.flags,
+            events.length,
+            events.window,
+            events.scale,
+            np.zeros(len(events), np.int64),
+        )
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        before = (events.own, events.other, events.latest_ack, events.latest_window)
+        known = zip(*(column.tolist() for column in before), strict=True)
+        for row, (values, (own, other, ack, window)) in enumerate(zip(rows, known, strict=True)):
+            stream, side = values[0], values[1]
+            connection = self.connections.get(stream)
+            if connection is None:
+                connection = self.connections[stream] = Connection(side)
+            me, peer = connection.ends[side], connection.ends[1 - side]
+            for end, sent in ((me, own), (peer, other)):
+                if sent and end.next is not None and ahead(sent, end.next) > 0:
+                    end.next = sent
+            if peer.acknowledged is not None and ahead(ack, peer.acknowledged) > 0:
+                peer.acknowledged = ack
+                peer.window = window << peer.scale if peer.scale > 0 else window
+            self._look_at(row, values, None, told)
+        return told.told
+
     def _look_at_notable(
         self, segments: Segments, columns: tuple[NDArray[Any], ...], groups: Groups, told: _Told
     ) -> None:
@@ -208,7 +246,7 @@ class TcpConversations:
                 connection = self._look_at(rows[place], table[place].tolist(), segments, told)
                 place += 1
 
-    def _look_at(self, row: int, values: Sequence[int], segments: Segments, told: _Told) -> Connection:
+    def _look_at(self, row: int, values: Sequence[int], segments: Segments | None, told: _Told) -> Connection:
         """Give one segment to its conversation, and return that."""
         stream, direction, number, time, sequence, acknowledgment, flags, length, window, scale, same = values
         connection = self.connections.get(stream)
@@ -263,8 +301,10 @@ class TcpConversations:
             told.told[row] = connection.facts
         return connection
 
-    def _client(self, segments: Segments, row: int, direction: int) -> int:
+    def _client(self, segments: Segments | None, row: int, direction: int) -> int:
         """Return the direction of the client as far as ports tell it; a SYN tells it better."""
+        if segments is None:
+            return direction
         only_sender_serves = self._serves(int(segments.source_port[row])) and not self._serves(
             int(segments.destination_port[row])
         )

@@ -7,30 +7,25 @@ those silent for longest. A conversation that goes on after that is told again a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sniffkit.analysis.answer_times import AnswerTimes
-from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED, outcome_of
 from sniffkit.analysis.flow_totals import TOTALS, add_packets, ip_octets
 from sniffkit.analysis.segments import SYN
 from sniffkit.analysis.stream_table import Layout, StreamTable
 from sniffkit.analysis.streams import Streams
 from sniffkit.analysis.tcp_ack_times import TcpAckTimes
-from sniffkit.analysis.tcp_conversations import TcpConversations
 from sniffkit.analysis.tcp_lanes import Groups
 from sniffkit.analysis.tcp_mark_names import Mark
 from sniffkit.analysis.tcp_marks import TcpMarks
-from sniffkit.analysis.zeek_connections import ZeekConnections
+from sniffkit.analysis.tcp_outcomes import TcpOutcomes
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from sniffkit.analysis.facts import Fact
     from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.streams import StreamNumbers
     from sniffkit.analysis.tcp_marks import Marks
@@ -41,6 +36,9 @@ CLOSED_NS = 60 * 10**9
 
 IDLE_NS = 3600 * 10**9
 """An open conversation is let go after this silence (Zeek: 5 minutes, one hour for remote logins)."""
+
+LOOK_NS = 10 * 10**9
+"""How often this is looked for, in time of the capture."""
 
 MOST_OPEN = 50_000
 """Conversations with state at the same time (about 2 KB each)."""
@@ -57,26 +55,6 @@ EVENTS = {
     "window_full": Mark.WINDOW_FULL,
 }
 """What is counted of each end's segments, and the mark that shows it."""
-
-COURSE = (
-    "last-ack-lost",
-    "fin-ack-lost",
-    "third-segment-lost",
-    "fin-again",
-    "syn-again",
-    "syn-ack-again",
-    "half-open",
-    "syn-data",
-    "opened-anew",
-    "reset-ignored",
-    "captured-twice",
-)
-"""How it went, as far as single packets told: the bits of the column ``course``."""
-
-_CORRECTED = {"LAST-ACK": "last-ack-lost", "FIN-WAIT-1": "fin-ack-lost", "SYN-RECEIVED": "third-segment-lost"}
-"""What a state that had to be taken back (``tcp.state.corrected``) shows to be lost."""
-
-_COURSE_BIT = {name: 1 << bit for bit, name in enumerate(COURSE)}
 
 LAYOUT: Layout = {
     **TOTALS,
@@ -103,25 +81,21 @@ LAYOUT: Layout = {
     "zeek": (np.uint32, 1, 0),
 }
 """By direction: events, options of the SYN, how many SYNs, acknowledgments that answer something and their times.
-repeated_last: segments sent again after the last of the other side. zeek: index into ``TcpFlows.zeek_words``."""
+repeated_last: segments sent again after the last of the other side. zeek: index into ``TcpOutcomes.words``."""
 
 
 class TcpFlows:
     """Fed batch by batch; ``table`` has a row a stream.
 
     let_go: conversations written down before they closed because there were too many
-    zeek_words: (conn_state, history) that the column ``zeek`` points at
     """
 
     def __init__(self, most_open: int = MOST_OPEN) -> None:
         self.streams = Streams()
         self.marks = TcpMarks()
-        self.states = TcpConversations(followed=1 << 62, answers=False)
-        self.zeek = ZeekConnections()
         self.table = StreamTable(LAYOUT)
+        self.outcomes = TcpOutcomes(self.streams, self.table)
         self.let_go = 0
-        self.zeek_words: list[tuple[str, str]] = [("", "")]
-        self._zeek_index: dict[tuple[str, str], int] = {("", ""): 0}
         self._ack_times = TcpAckTimes()
         self._answer_times = AnswerTimes()
         self._most_open = most_open
@@ -137,17 +111,16 @@ class TcpFlows:
         groups = marks.by_stream()
         if not real.all():
             groups = Groups.by_stream(numbers, np.flatnonzero(real))
-        self.table.begin(groups.stream)
-        rows = columns.rows("tcp")
-        add_packets(self.table, groups, ip_octets(columns, rows), segments.length, segments.time_ns, segments.number)
-        self._add_events(groups, marks)
+        self.table.begin(marks.by_stream().stream)
+        if len(groups.stream):  # else there are only headers quoted in ICMP errors
+            octets = ip_octets(columns, columns.rows("tcp"))
+            add_packets(self.table, groups, octets, segments.length, segments.time_ns, segments.number)
+            self._add_events(groups, marks)
         self._add_options(columns, segments, numbers, real & (twice[segments.row] == 0))
         times = self._ack_times.feed(segments, numbers, marks)
         at = np.flatnonzero(times.frame)
         self._answer_times.feed(self.table, numbers.stream[at] * 2 + numbers.direction[at], times.rtt_ns[at])
-        told = self.states.feed(segments, numbers, twice, marks.by_stream())
-        self._add_course(told.told, numbers)
-        self.zeek.feed(segments, numbers, marks)
+        self.outcomes.feed(segments, numbers, marks, twice)
         known = segments.time_ns[segments.time_ns != NO_TIME]
         if len(marks.let_go):
             self.let_go += len(marks.let_go)
@@ -158,7 +131,7 @@ class TcpFlows:
 
     def finish(self) -> None:
         """Write down everything that is still open."""
-        self._write(list(self.states.connections))
+        self.outcomes.write()
         self._answer_times.settle(self.table)
 
     def _add_events(self, groups: Groups, marks: Marks) -> None:
@@ -201,72 +174,29 @@ class TcpFlows:
         stamped, _ = columns.sparse("tcp.options.timestamp.tsval")
         self.table["timestamps"][at] = np.isin(syn, stamped)
 
-    def _add_course(self, told: dict[int, list[Fact]], numbers: StreamNumbers) -> None:
-        course = self.table["course"]
-        for row, facts in told.items():
-            for fact in facts:
-                name = fact.id[4:]
-                if name == "state.corrected":
-                    name = _CORRECTED.get(str(fact.values["state"]), "")
-                if bit := _COURSE_BIT.get(name):
-                    course[numbers.stream[row]] |= bit
-
     def _let_go(self, now_ns: int) -> None:
         """Write down and let go what is closed or idle, and what is too much."""
-        connections, table = self.states.connections, self.table
-        if now_ns - self._looked_ns >= CLOSED_NS // 6 or self._looked_ns == NO_TIME:
+        table = self.table
+        if now_ns - self._looked_ns >= LOOK_NS or self._looked_ns == NO_TIME:
             self._looked_ns = now_ns
-            streams = np.fromiter(connections, np.int64, len(connections))
+            streams = self.outcomes.open()
             silent = now_ns - table["latest_ns"][streams]
-            closed = [stream for stream in streams[silent >= CLOSED_NS].tolist() if connections[stream].over]
-            gone = streams[silent >= IDLE_NS].tolist()
-            if closed or gone:
-                self._end(np.array(sorted({*closed, *gone}), np.int64))
-        if len(connections) > self._most_open:
-            streams = np.fromiter(connections, np.int64, len(connections))
-            many = len(streams) - self._most_open + self._most_open // 4
-            oldest = streams[np.argpartition(table["last_packet"][streams], many)[:many]]
-            self.let_go += sum(not connections[stream].over for stream in oldest.tolist())
-            self._end(np.sort(oldest))
+            over = self.outcomes.write(streams[silent >= CLOSED_NS])
+            self._end(np.union1d(over, streams[silent >= IDLE_NS]))
+        if self.marks.open > self._most_open:
+            streams = self.outcomes.open()
+            many = min(len(streams) - self._most_open + self._most_open // 4, len(streams) - 1)
+            if many > 0:
+                oldest = np.sort(streams[np.argpartition(table["last_packet"][streams], many)[:many]])
+                self.let_go += len(oldest) - len(self.outcomes.write(oldest))
+                self._end(oldest)
 
     def _end(self, streams: NDArray[np.int64]) -> None:
-        names = streams.tolist()
-        self._write(names)
+        if not len(streams):
+            return
+        self.outcomes.write(streams)
         self._answer_times.settle(self.table, streams)
         self.table["ended"][streams] = True
-        self.states.forget(names)
-        self.zeek.forget(names)
+        self.outcomes.forget(streams)
         self.marks.forget(streams)
         self._ack_times.forget(streams)
-
-    def _write(self, streams: Sequence[int]) -> None:
-        """Write the outcome of conversations into their rows."""
-        found: list[tuple[int, ...]] = []
-        for stream in streams:
-            connection = self.states.connections.get(stream)
-            if connection is None:
-                continue
-            outcome = outcome_of(connection)
-            first, second = connection.handshake or (-1, -1)
-            zeek = self.zeek.outcome(stream)
-            word = (zeek.conn_state, zeek.history) if zeek is not None else ("OTH", "-")
-            index = self._zeek_index.setdefault(word, len(self.zeek_words))
-            if index == len(self.zeek_words):
-                self.zeek_words.append(word)
-            ends = connection.ends
-            found.append(
-                (
-                    stream, connection.client, ends[0].state, ends[1].state, OPENED.index(outcome.opened),
-                    CLOSED.index(outcome.closed), CLOSED_BY.index(outcome.closed_by),
-                    first + second if first >= 0 else -1, first, index,
-                )
-            )  # fmt: skip
-        if not found:
-            return
-        columns: list[Any] = list(np.array(found, np.int64).T)
-        table, stream = self.table, columns[0]
-        table["state"][stream] = np.stack(columns[2:4], axis=1)
-        names = ("opened", "closed", "closed_by", "handshake_ns", "handshake_server_ns", "zeek")
-        table["client"][stream] = columns[1]
-        for name, values in zip(names, columns[4:], strict=True):
-            table[name][stream] = values
