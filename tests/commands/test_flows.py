@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 CAPTURES = Path(__file__).parents[2] / "captures"
-SAMPLES = sorted(path for path in CAPTURES.iterdir() if path.suffix in (".pcap", ".pcapng"))
+SAMPLES = sorted(path for path in CAPTURES.iterdir() if path.suffix in (".pcap", ".pcapng") and path.name[0] != ".")
 
 OPENED = {"handshake", "simultaneous", "unanswered", "refused", "midstream", None}
 CLOSED = {"fin", "half", "reset", "open", None}
