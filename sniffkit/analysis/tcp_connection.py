@@ -8,6 +8,7 @@ from sniffkit.analysis.facts import Fact, Level
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.tcp_ends import MOST_SENT, End, Segment, ahead
 from sniffkit.analysis.tcp_states import State
+from sniffkit.sources.batch import NO_TIME
 
 OPENING = (State.SYN_SENT, State.SYN_RECEIVED, State.LISTEN)
 """States of an end that is not open yet."""
@@ -102,7 +103,10 @@ class ConnectionState:
         self.facts.append(Fact(id, level, values))
 
     def answered(self, segment: Segment) -> tuple[int, int] | None:
-        """Return packet and time of what a segment confirms, if it was captured; remember what it sends itself."""
+        """Return packet and time of what a segment confirms, if it was captured; remember what it sends itself.
+
+        Where one of the two has no time stamp, the time is such that the difference between them is NO_TIME.
+        """
         me, peer = self.ends[segment.direction], self.ends[1 - segment.direction]
         flags = segment.flags
         if flags & RST:
@@ -110,7 +114,10 @@ class ConnectionState:
         if (flags & (SYN | FIN) or segment.length) and len(me.sent) < MOST_SENT:
             end = (segment.sequence + segment.length + bool(flags & SYN) + bool(flags & FIN)) & 0xFFFFFFFF
             me.sent.setdefault(end, (segment.number, segment.time_ns))
-        return peer.confirm(segment.acknowledgment) if flags & ACK and peer.sent else None
+        answered = peer.confirm(segment.acknowledgment) if flags & ACK and peer.sent else None
+        if answered is not None and NO_TIME in (answered[1], segment.time_ns):
+            return answered[0], segment.time_ns - NO_TIME
+        return answered
 
     def come_to_rest(self) -> None:
         """Note what holds for every segment to come that moves nothing, so that it can be told without a look."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sniffkit.analysis.open_questions import elapsed
 from sniffkit.analysis.tcp_connection import OPENING, ConnectionState, Phase
 from sniffkit.analysis.tcp_ends import End, Segment, ahead
 from sniffkit.analysis.tcp_states import Event, State, after
@@ -38,7 +39,7 @@ def syn(connection: ConnectionState, segment: Segment, me: End, peer: End) -> tu
 
 
 def _syn_again(connection: ConnectionState, segment: Segment, me: End, peer: End) -> Phase:
-    waited = segment.time_ns - me.syn_time
+    waited = elapsed(segment.time_ns, me.syn_time)
     me.syn_count += 1
     me.syn_time = segment.time_ns
     answered = peer.seen
@@ -96,9 +97,10 @@ def open_by(connection: ConnectionState, segment: Segment, me: End, peer: End) -
             connection.tell("tcp.inferred", what="syn-ack")
             peer.state = State.SYN_RECEIVED
         elif me.syn is not None and peer.syn is not None and me.syn_count == 1:
-            first, second = peer.syn_time - me.syn_time, segment.time_ns - peer.syn_time
-            connection.handshake = first, second
-            connection.tell("tcp.handshake.took", elapsed_ns=first + second, first_ns=first, second_ns=second)
+            first, second = elapsed(peer.syn_time, me.syn_time), elapsed(segment.time_ns, peer.syn_time)
+            if first is not None and second is not None and first >= 0 and second >= 0:  # no clock was set back
+                connection.handshake = first, second
+                connection.tell("tcp.handshake.took", elapsed_ns=first + second, first_ns=first, second_ns=second)
         me.state = after(me.state, Event.SEND_ACK_OF_SYN)
         peer.state = after(peer.state, Event.RECEIVE_ACK_OF_SYN)
         return ("handshake.ack",)

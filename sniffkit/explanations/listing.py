@@ -119,7 +119,9 @@ class Listing:
         relative = time_ns - self.first_time
         texts = [f"{ns // 1_000_000_000}.{ns % 1_000_000_000 // 1000:06d}" for ns in np.abs(relative).tolist()]
         for row in np.flatnonzero(relative < 0).tolist():
-            texts[row] = "-" if time_ns[row] == NO_TIME else f"-{texts[row]}"
+            texts[row] = f"-{texts[row]}"
+        for row in np.flatnonzero(time_ns == NO_TIME).tolist():
+            texts[row] = "-"
         return texts
 
     def _named(self, values: NDArray[Any], kind: int) -> NDArray[Any]:

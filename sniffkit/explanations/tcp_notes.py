@@ -139,7 +139,8 @@ class TcpNotes:
         if int(facts.tcp.phase[at]) == Phase.AFTER_CLOSE and not facts.tcp.told.get(at):
             notes.append(self._note("tcp.after-close", "note", values))
         answered = int(facts.tcp.answers[at])
-        answer = {**values, "number": answered, "elapsed_ns": int(facts.tcp.elapsed_ns[at])}
+        elapsed = int(facts.tcp.elapsed_ns[at])  # negative where a clock was set back, or a packet has no time
+        answer = {**values, "number": answered, "elapsed_ns": elapsed if elapsed >= 0 else None}
         if flags & ACK and not flags & SYN and values["advance"] > 0 and not steps:
             notes.append(self._note("tcp.ack.sum", "note", answer, "tcp.ack.sum-of" if answered else "tcp.ack.sum"))
         elif answered and "handshake.ack" not in steps:
