@@ -37,7 +37,7 @@ CAPTURED = {
     "scapy": r"(\d+) packets captured, (\d+) dropped",
 }
 TICKS = os.sysconf("SC_CLK_TCK")
-ENDING = 60.0
+ENDING = 600.0
 """Seconds a program may take to end: what waits in its memory is still analysed."""
 
 SCAPY = """

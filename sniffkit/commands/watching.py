@@ -128,7 +128,7 @@ class Watching:
         self._stages: Counter[Any] = Counter()
         self._stages_until = 0.0
         self._rates: list[tuple[float, int]] = [(self._begin, 0)]
-        self._asked_for_counters = False
+        self._asked_for_counters = self._ending_told = False
         self._table: LiveTable | None = None
 
     def run(self) -> int:
@@ -163,12 +163,15 @@ class Watching:
                 self._tell(batch)
             elif self.recorder.finished:
                 return
+            if self.recorder.stopping and self.recorder.waiting > COUNTS_FROM[0] and not self._ending_told:
+                self._ending_told = True
+                self._say("live.ending", packets=f"{self.recorder.waiting:,}")
             self._look_around(batch is not None)
 
     def _tell(self, batch: Batch) -> None:
         facts = self.analysis.feed(batch)
         self.connections.feed(facts)
-        if self.wishes.quiet or self.wishes.table:
+        if (self.wishes.quiet and not self.wishes.json) or self.wishes.table:
             self._count(facts)
             return
         if not self.wishes.json:
@@ -319,7 +322,7 @@ class Watching:
         failure, code = self.recorder.failure, ExitCode.OK
         if isinstance(failure, SniffkitError):
             complain(failure)
-            code = ExitCode.DAMAGED
+            code = failure.exit_code
         elif failure is not None:
             raise failure
         elif self.source.gone:

@@ -81,9 +81,9 @@ def give_up_privilege(directory: str = "") -> Given:
         _drop_bounding_set()
         _become(person)
         way = "user"
-    elif person is not None:
+    elif person is not None and sys.platform.startswith("linux"):
         way = "kept-user"
-    elif not has_rights():
+    elif not has_rights() or not sys.platform.startswith("linux"):  # elsewhere root has no parts to give up
         return Given("nothing")
     else:
         _drop_bounding_set()

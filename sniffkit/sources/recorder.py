@@ -138,7 +138,7 @@ class Recorder:
             batch = self.source.read(left)
             if batch is None:
                 if self.source.gone:
-                    return
+                    self.stop()
                 continue
             whole = len(batch)
             if self._stop_ns and self.source.through == "ring":

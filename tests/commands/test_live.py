@@ -22,7 +22,7 @@ from sniffkit.lab.scenarios import find
 from sniffkit.lab.stage import Stage
 from sniffkit.lab.wire import Recording
 from sniffkit.lab.world import Classroom
-from tests.sources.network import ROOT, Cable, needs_namespaces
+from tests.sources.network import ROOT, Cable, needs_namespaces, needs_real_root
 
 pytestmark = needs_namespaces
 
@@ -258,13 +258,13 @@ def test_when_more_comes_than_can_be_told_it_says_so_and_counts_everything(cable
     with sender, live(cable.far, tmp_path, "in", "-v") as running:
         sender.bind(("out", 0))
         reader = subprocess.Popen(["cat"], stdin=running.out, stdout=subprocess.DEVNULL)
-        for _ in range(90_000):
+        for _ in range(40_000):
             sender.send(frame)
         running.wait_for("More packets come than can be")
         running.process.send_signal(signal.SIGINT)
         running.process.wait(30)
         reader.wait(5)
-    assert "90,000 packets captured, 90,000 received by the filter, 0 dropped" in running.said
+    assert "40,000 packets captured, 40,000 received by the filter, 0 dropped" in running.said
 
 
 def run(host: Host, folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -355,14 +355,7 @@ def private(tmp_path: Path) -> Path:
     return home
 
 
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0 or Path("/proc/self/uid_map").read_text().split()[:2] != ["0", "0"]
-    or Path("/proc/self/uid_map").read_text().split()[2] == "1",
-    reason="gives up rights that only root has; needs root",
-)  # fmt: skip
-
-
-@needs_root
+@needs_real_root
 def test_plain_root_stays_root_without_any_right(cable: Cable, tmp_path: Path, private: Path) -> None:
     """Run from a folder with mode 0700, with rotation, which needs the folder until the end."""
     rotation = ["-b", "filesize:2", "-w", "a.pcapng"]
@@ -385,7 +378,7 @@ def test_plain_root_stays_root_without_any_right(cable: Cable, tmp_path: Path, p
     assert sum(len(explained(tmp_path, path)) for path in files) == len(traffic())
 
 
-@needs_root
+@needs_real_root
 def test_behind_sudo_it_becomes_the_user(cable: Cable, tmp_path: Path, private: Path) -> None:
     """The program itself is out of the user's reach by then, and packets still call for all of it."""
     place = tmp_path / "place"
@@ -418,7 +411,7 @@ def test_behind_sudo_it_becomes_the_user(cable: Cable, tmp_path: Path, private: 
     assert {(path.stat().st_uid, path.stat().st_mode & 0o777) for path in files} == {(65534, 0o600)}
 
 
-@needs_root
+@needs_real_root
 def test_where_the_user_may_not_write_it_stays_root_and_says_so(cable: Cable, tmp_path: Path, private: Path) -> None:
     sudo = {"SUDO_UID": "65534", "SUDO_GID": "65534", "SUDO_USER": "nobody"}
     with live(cable.far, tmp_path, "in", "-q", "-b", "files:2", "-w", "a.pcap", cwd=private, env=sudo) as running:
@@ -427,7 +420,7 @@ def test_where_the_user_may_not_write_it_stays_root_and_says_so(cable: Cable, tm
         running.end()
 
 
-@needs_root
+@needs_real_root
 def test_without_permission_it_says_how_to_get_it(cable: Cable, tmp_path: Path) -> None:
     """The command is the one for this interpreter, with the same arguments."""
     program = (
@@ -478,20 +471,20 @@ def wait_for(screen: Any, pattern: str, seconds: float = 10.0) -> str:
 
 def test_on_a_terminal_a_line_stands_below(room: Classroom, screen: Any) -> None:
     screen("send-keys", f"{PYTHON} -m sniffkit live eth0 --lang zh", "Enter")
-    wait_for(screen, r"^00:0\d  0 个分组  0 个/秒  丢弃 0 个  没有 TCP 连接$")
+    wait_for(screen, r"^00:\d\d  0 个分组  0 个/秒  丢弃 0 个  没有 TCP 连接$")
     play(room, "handshake-close-4")
-    shown = wait_for(screen, r"^00:0\d  11 个分组 .* 丢弃 0 个  TIME-WAIT 1$")
+    shown = wait_for(screen, r"^00:\d\d  1[1-9] 个分组 .* 丢弃 0 个  TIME-WAIT 1$")
     assert "四次挥手 4/4" in shown
     assert len(re.findall(r"^00:\d\d", shown, re.M)) == 1, "one status line, not a trail of them"
     screen("send-keys", "C-c")
-    shown = wait_for(screen, "捕获 11 个分组，过滤器收到 11 个，内核丢弃 0 个")
-    assert "小结：11 个分组" in shown
+    shown = wait_for(screen, "捕获 (1[1-9]) 个分组，过滤器收到 \\1 个，内核丢弃 0 个")
+    assert re.search("小结：1[1-9] 个分组", shown)
     assert not re.search(r"^00:\d\d", shown, re.M)
 
 
 def test_the_table_of_connections_stays_in_place(room: Classroom, screen: Any) -> None:
     screen("send-keys", f"clear; {PYTHON} -m sniffkit live eth0 --table", "Enter")
-    wait_for(screen, r"^00:0\d  0 packets")
+    wait_for(screen, r"^00:\d\d  0 packets")
     client, server = Stage(room, Recording(Nowhere(), ())).connection()  # type: ignore[arg-type]
     shown = wait_for(screen, r"10\.0\.0\.2:50000 → 93\.184\.216\.34:80 +ESTABLISHED +ESTABLISHED")
     assert shown.count("ESTABLISHED") == 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from sniffkit.sources.batch import GUARD, Batch, Interface
 from sniffkit.sources.packed_records import has_room, packed_records, record_sizes
 from sniffkit.sources.recording import Recording, Rotation
 from sniffkit.sources.writer import PcapngWriter, PcapWriter
+from tests.sources.network import needs_real_root
 
 ETHERNET = [Interface(1, 0, "eth0")]
 TIME = 1_700_000_000_123_456_789
@@ -162,7 +162,7 @@ def test_a_place_where_nothing_can_be_written() -> None:
         Recording("/no/such/folder/a.pcap", ETHERNET, 262144)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away; needs root")
+@needs_real_root
 def test_files_belong_to_the_user_behind_sudo(tmp_path: Path) -> None:
     """A file that was there before keeps its owner: it might be /dev/null."""
     (tmp_path / "old.pcap").touch()
