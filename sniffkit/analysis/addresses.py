@@ -42,6 +42,14 @@ def ip_text(raw: bytes) -> str:
     return address_text(raw[12:]) if raw.startswith(_MAPPED) else address_text(raw)
 
 
+def ip_halves(text: str) -> tuple[int, int]:
+    """Read what ``ip_text`` wrote: the upper and the lower half, as ``Segments`` has them."""
+    from socket import AF_INET, AF_INET6, inet_pton
+
+    raw = inet_pton(AF_INET6, text) if ":" in text else _MAPPED + inet_pton(AF_INET, text)
+    return int.from_bytes(raw[:8], "big"), int.from_bytes(raw[8:], "big")
+
+
 def address_octets(addresses: NDArray[np.uint64]) -> NDArray[np.uint8]:
     """Return addresses, uint64 (m, 2), as octets in network order, uint8 (m, 16)."""
     return np.ascontiguousarray(addresses.astype(">u8")).view(np.uint8).reshape(-1, 16)

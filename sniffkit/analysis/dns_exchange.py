@@ -31,6 +31,9 @@ class DnsExchange:
     kind:         of the first response in a word, "" while there is none
     response:     the first response as it was captured
     asked_for:    packet of the question for whose sake a resolver asks this one, 0 where none is known
+    truncated:    packet of the answer over UDP that was cut short, so that this asks again over TCP; 0 without
+    place:        number of the exchange in the order of first packets; heard_ns: time of its last packet by a clock
+                  that never goes back (``OpenExchanges``)
     """
 
     family: str
@@ -52,6 +55,9 @@ class DnsExchange:
     kind: ResponseKind | str = ""
     response: bytes = b""
     asked_for: int = 0
+    truncated: int = 0
+    place: int = 0
+    heard_ns: int = 0
 
     @property
     def packet(self) -> int:

@@ -30,11 +30,10 @@ class DnsTeller:
         self._introduced: set[tuple[str, str]] = set()
         self._answers: dict[tuple[str, str, int], tuple[int, int, int]] = {}
 
-    def asked(self, exchange: DnsExchange, before: DnsExchange | None, truncated: int) -> list[Fact]:
+    def asked(self, exchange: DnsExchange, before: DnsExchange | None) -> list[Fact]:
         """Tell a question that is asked for the first time.
 
-        before:    the same question of the same client to another server or under another id, if it stands open
-        truncated: number of the truncated answer over UDP that led to this question over TCP, 0 without
+        before: the same question of the same client to another server or under another id, if it stands open
         """
         values = _values(exchange)
         if not exchange.name:
@@ -43,8 +42,8 @@ class DnsTeller:
             return [Fact("dns.other-operation", "lesson", {**values, "operation": exchange.query_flags >> 11 & 15})]
         if exchange.family == "llmnr":
             return [Fact("dns.llmnr.query", "lesson", values)]
-        if truncated:
-            return [Fact("dns.query.after-truncation", "lesson", {**values, "number": truncated})]
+        if exchange.truncated:
+            return [Fact("dns.query.after-truncation", "lesson", {**values, "number": exchange.truncated})]
         recursive = exchange.query_flags & RECURSION_DESIRED
         facts = [Fact("dns.query.recursive" if recursive else "dns.query.iterative", "lesson", values)]
         if before is not None and not before.response_packets and before.server != exchange.server:

@@ -5,12 +5,16 @@ RFC 1034 section 4.3.2 (answers, referrals), RFC 2308 (NXDOMAIN and NODATA), RFC
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
-from sniffkit.analysis.dns_messages import AUTHORITATIVE, TRUNCATED
+from sniffkit.analysis.dns_messages import AUTHORITATIVE, RECURSION_AVAILABLE, TRUNCATED
 from sniffkit.protocols.dns_data import Rcode, Type
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.dns_messages import DnsMessages
     from sniffkit.protocols.dns_message import Message, Record
 
 ResponseKind = Literal[
@@ -28,6 +32,12 @@ ResponseKind = Literal[
     "other-error",
     "done",
 ]
+
+KINDS: tuple[ResponseKind, ...] = get_args(ResponseKind)
+"""Every kind; its place here stands for it in columns."""
+
+NODATA_KNOWN = KINDS.index("nodata"), AUTHORITATIVE | RECURSION_AVAILABLE
+"""A NODATA with one of these flags is what it looks like; without them the server may be lame."""
 
 _BY_RCODE: dict[int, ResponseKind] = {
     Rcode.NXDOMAIN: "nxdomain",
@@ -59,6 +69,28 @@ def response_kind(flags: int, question_type: int, answers: int, authorities: int
     if authorities and first_type == Type.NS and not flags & AUTHORITATIVE:
         return "referral"
     return "nodata"
+
+
+def response_kinds(messages: DnsMessages) -> NDArray[np.int64]:
+    """Return the kind of each response to a standard query as its place in KINDS, int64 (m,).
+
+    -1 where more must be known than the header and the first record: referrals (which may be lame), and answers cut
+    short (which are asked again).
+    """
+    import numpy as np
+
+    flags, first_type = messages.flags, messages.first_type
+    rcode = (flags & 15).astype(np.int64)
+    by_rcode = np.full(16, KINDS.index("other-error"))
+    for code, kind in _BY_RCODE.items():
+        by_rcode[code] = KINDS.index(kind)
+    alias = np.isin(first_type, (Type.CNAME, Type.DNAME)) & ~np.isin(messages.type, list(ANY_NAME))
+    referral = (messages.authorities > 0) & (first_type == Type.NS) & ((flags & AUTHORITATIVE) == 0)
+    found = np.where(alias, KINDS.index("cname-chain"), KINDS.index("answer"))
+    empty = messages.answers == 0
+    found = np.where(empty, np.where(referral, -1, KINDS.index("nodata")), found)
+    found = np.where(flags & TRUNCATED, -1, found)
+    return np.where(rcode > 0, by_rcode[rcode], found)
 
 
 def referred_zone(message: Message) -> tuple[str, list[str], list[Record]]:

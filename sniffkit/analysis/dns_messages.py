@@ -41,6 +41,7 @@ MOST_LABELS = 128
 class DnsMessages:
     """Messages in capture order; every array has one entry a message.
 
+    octets:       uint8, what the messages lie in
     row, number:  int64 (m,) packet's index in its batch, and its number in the capture
     time_ns:      int64 (m,)
     source, destination: uint64 (m, 2) as in ``Segments``; source_port, destination_port: uint16 (m,)
@@ -54,6 +55,7 @@ class DnsMessages:
     first_type:   int32 (m,) type of the first record after a single question, -1 without
     """
 
+    octets: NDArray[np.uint8]
     row: NDArray[np.int64]
     number: NDArray[np.int64]
     time_ns: NDArray[np.int64]
@@ -81,7 +83,8 @@ class DnsMessages:
 
     def take(self, which: NDArray[np.int64] | NDArray[np.bool_]) -> DnsMessages:
         """Return the messages at ``which`` (indices or a mask), in that order."""
-        return replace(self, **{field.name: getattr(self, field.name)[which] for field in fields(self)})
+        names = (field.name for field in fields(self) if field.name != "octets")
+        return replace(self, **{name: getattr(self, name)[which] for name in names})
 
     @classmethod
     def from_columns(cls, columns: Columns) -> DnsMessages:
@@ -101,6 +104,7 @@ class DnsMessages:
         end, kind, first = _question(batch.octets, offset, present, questions)
         records = field["dns.count.answers"].astype(np.int32) + field["dns.count.auth_rr"]
         return cls(
+            octets=batch.octets,
             row=row,
             number=row + batch.first,
             time_ns=batch.time_ns[row],
@@ -214,21 +218,21 @@ def _question(
     start = offset + HEADER.octets
     limit = offset + present
     none = questions == 0
-    name_end = _skip_names(octets, start, limit)
+    name_end = skip_names(octets, start, limit)
     readable = (name_end >= 0) & (name_end + 4 <= limit) & ~none
     at = np.where(readable, name_end, 0)
     kind = np.where(readable, octets[at].astype(np.int32) << 8 | octets[at + 1], -1)
     end = np.where(readable, name_end + 4, np.where(none, start, -1))
     single = (end >= 0) & (questions <= 1) & (end < limit)
     place = np.where(single, end, limit)
-    record = _skip_names(octets, place, limit)
+    record = skip_names(octets, place, limit)
     known = single & (record >= 0) & (record + 2 <= limit)
     at = np.where(known, record, 0)
     first = np.where(known, octets[at].astype(np.int32) << 8 | octets[at + 1], -1)
     return np.where(end >= 0, end - offset, -1), kind.astype(np.int32), first.astype(np.int32)
 
 
-def _skip_names(octets: NDArray[np.uint8], start: NDArray[np.int64], limit: NDArray[np.int64]) -> NDArray[np.int64]:
+def skip_names(octets: NDArray[np.uint8], start: NDArray[np.int64], limit: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the place after the name at each place, -1 where it is no name or runs past ``limit``; all at once."""
     result = np.full(len(start), -1, np.int64)
     active = np.arange(len(start))

@@ -52,16 +52,16 @@ def dns(
 
 def write_json(source: Source) -> None:
     """Write every question as a line, in the order of first packets."""
-    from sniffkit.analysis.dns_resolution import DnsResolution
-    from sniffkit.explanations.exchange_records import dns_record
+    from sniffkit.analysis.dns_listing import DnsListing
+    from sniffkit.explanations.dns_lines import DnsLines
     from sniffkit.protocols.columns import Columns
-    from sniffkit.renderers.json import write_lines
 
-    resolution = DnsResolution(tell=False)
+    listing, lines, out = DnsListing(), DnsLines(), sys.stdout.buffer
     for batch in source:
-        resolution.feed(Columns(batch))
-        write_lines(sys.stdout.buffer, map(dns_record, resolution.take()))
-    write_lines(sys.stdout.buffer, map(dns_record, resolution.finish()))
+        for run in listing.feed(Columns(batch)):
+            out.writelines(lines.lines(run))
+    for run in listing.finish():
+        out.writelines(lines.lines(run))
 
 
 def tell(source: Source, language: Language, color: str, verbose: bool) -> None:

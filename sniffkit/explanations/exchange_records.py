@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sniffkit.protocols.dns_name import unicode_name
+
 if TYPE_CHECKING:
     from sniffkit.analysis.arp_table import ArpExchange
     from sniffkit.analysis.dns_exchange import DnsExchange
@@ -43,6 +45,8 @@ def dns_record(exchange: DnsExchange) -> dict[str, Any]:
         "server_port": exchange.server_port,
         "kind": exchange.kind or None,
         "asked_for": exchange.asked_for or None,
+        "truncated": exchange.truncated or None,
+        "unicode": unicode_name(exchange.name) or None,
         "edns": None,
     }
     if message and message.edns:

@@ -76,3 +76,24 @@ def _label_text(label: bytes) -> str:
         f"\\{chr(octet)}" if octet in _QUOTED else chr(octet) if 0x20 < octet < 0x7F else f"\\{octet:03d}"
         for octet in label
     )
+
+
+def unicode_name(name: str) -> str:
+    """Return a name in its own script where it has labels in punycode (RFC 3492, RFC 5890), "" otherwise.
+
+    A label that is none, or that has signs which are not printable in it, stays as it is.
+    """
+    if "xn--" not in name.lower():
+        return ""
+    shown = ".".join(map(_unicode_label, name.split(".")))
+    return shown if shown != name else ""
+
+
+def _unicode_label(label: str) -> str:
+    if not label.lower().startswith("xn--") or "\\" in label:
+        return label
+    try:
+        text = label[4:].lower().encode("ascii").decode("punycode")
+    except UnicodeError:
+        return label
+    return text if text.isprintable() and not text.isascii() else label
