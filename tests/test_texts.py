@@ -143,7 +143,7 @@ COMPUTED: dict[str, list[str]] = {
     "protocols/ipv6_extensions.py: f'{reader.layer.protocol}.header-cut'": [],  # is among those of packet.py
     "analysis/checksum_facts.py: id": ["checksum.tcp-wrong", "checksum.udp-wrong"],
     "explanations/resolution_story.py: event.why": ids(
-        "resolver.passed", "glue-missing not-found no-address too-many no-host family no-route"
+        "resolver.passed", "glue-missing not-found circle deep enough no-address too-many no-host family no-route"
     ),
     "explanations/resolution_story.py: f'resolver.begin.{hop.purpose}'": ids(
         "resolver.begin", "question alias server-address"

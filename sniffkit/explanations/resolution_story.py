@@ -130,7 +130,9 @@ class ResolutionStory:
             values |= {"data": some(data), "chain": " → ".join(hop.chain)}
             values["ttl"] = min((each.ttl for each in hop.records), default=0)
             by_alias = len(hop.chain) > 1
-            facts = [Fact("resolver.answer.answer-by-alias" if by_alias else "resolver.answer.answer", "lesson", values)]
+            facts = [
+                Fact("resolver.answer.answer-by-alias" if by_alias else "resolver.answer.answer", "lesson", values)
+            ]
         elif hop.outcome == "alias":
             facts = [Fact("resolver.answer.alias", "lesson", {**values, "chain": " → ".join(hop.chain)})]
         else:
@@ -180,12 +182,16 @@ class ResolutionStory:
         yield Paragraph(" ".join(line.split()), "source", hop.depth, time)
         values = self._values(asked, hop)
         facts = [*self._why(asked, hop, values), *self._strays(asked)]
-        if asked.failure:
+        if asked.failure == "timeout" and asked.strays:
+            facts.append(Fact("resolver.failure.only-strays", "warning", values))
+        elif asked.failure:
             level: Level = "warning"
             facts.append(Fact(f"resolver.failure.{asked.failure}", level, values))
         elif asked.verdict not in SPOKEN:
             level = "lesson" if asked.verdict in ("truncated", "without-edns", "keys", "digest") else "warning"
             facts.append(Fact(f"resolver.answer.{asked.verdict}", level, values))
+            if level == "warning" and hop.zone == ".":
+                facts.append(Fact("resolver.answer.not-root", "warning", values))
         yield from self._tell(hop.depth, *facts)
         if self._verbose:
             yield from self._records(asked, hop.depth)
@@ -237,7 +243,7 @@ class ResolutionStory:
             "edns": asked.edns,
             "size": asked.size,
             "rcode": asked.rcode,
-            "detail": asked.detail,
+            "detail": self._zone(asked.detail),
             "timeout_ns": self._timeout_ns,
         }
 
@@ -300,10 +306,10 @@ class ResolutionStory:
         text = say(
             "resolver.tree.server",
             zone=zone,
-            server=escaped((useful.server or useful.address) if useful is not None else "–"),
+            server=escaped((useful.server or useful.address) if useful is not None else ""),
             elapsed=duration(useful.elapsed_ns, self._catalogue.language) if known else "",  # type: ignore[union-attr, arg-type]
         )
-        parts = [text.strip(), "→", end]
+        parts = [text.strip().rstrip(":："), "→", end]
         if hop.begins and (hop.purpose != "question"):
             parts.insert(0, f"[{say('resolver.tree.sought', name=escaped(hop.name), type=hop.type)}]")
         in_vain = len({each.address for each in hop.asked if each.verdict not in SPOKEN} - _of(useful))

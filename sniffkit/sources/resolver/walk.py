@@ -34,6 +34,12 @@ MOST_LOOKED_UP = 5
 """Servers of one zone whose addresses are looked up: a zone may name many that do not exist, to make others work."""
 
 
+MOST_SILENT = 5
+"""Silent addresses of one zone: after so many the fault is on the way rather than at the servers."""
+ASKED_AGAIN = 2
+"""Silent addresses that are asked once more: UDP may lose a datagram."""
+
+
 class OutOfQuestions(ResolutionFailed):
     """The number of questions is used up; unlike other failures it ends every walk."""
 
@@ -74,6 +80,7 @@ class Walk:
         self._deaf_to_edns: set[str] = set()
         self._silent: set[str] = set()
         self._no_route: dict[int, bool] = {}
+        self._passed: set[tuple[int, str]] = set()
         self._last_failure: ResolutionFailed | None = None
         self.hops: list[Hop] = []
         self.asked: list[Asked] = []
@@ -187,23 +194,27 @@ class Walk:
         """Try the zone's servers until one says something of use.
 
         First those whose address is known; then the addresses of others are looked up, one after the other; at last
-        those that were silent are asked once more.
+        some of those that were silent are asked once more.
         """
-        hopeless: set[str] = set()
+        tried: set[str] = set()
         looked_up: set[str] = set()
         while True:
             for server, address in self._addresses(zone):
-                if address not in hopeless:
-                    hopeless.add(address)
-                    found = yield from self._try(hop, zone, (name, kind), (server, address), 1)
-                    if found is not None:
-                        return found
+                if address in tried:
+                    continue
+                if len(silent_at(hop)) == MOST_SILENT:
+                    yield Passed(hop.number, hop.depth, "resolver.passed.enough", server.name, reason=str(MOST_SILENT))
+                    break
+                tried.add(address)
+                found = yield from self._try(hop, zone, (name, kind), (server, address), 1)
+                if found is not None:
+                    return found
             if not (yield from self._look_up_server(hop, zone, looked_up)):
                 break
-        silent = {asked.address for asked in hop.asked if asked.failure == "timeout"}
+        again = silent_at(hop)[:ASKED_AGAIN]
         for server, address in self._addresses(zone):
-            if address in silent:
-                silent.remove(address)
+            if address in again:
+                again.remove(address)
                 found = yield from self._try(hop, zone, (name, kind), (server, address), 2)
                 if found is not None:
                     return found
@@ -217,7 +228,9 @@ class Walk:
 
         server, address = whom
         if reason := self._not_to_be_asked(address):
-            yield Passed(hop.number, hop.depth, reason, server.name, address)
+            if (hop.number, reason) not in self._passed:  # once for each hop, however many there are
+                self._passed.add((hop.number, reason))
+                yield Passed(hop.number, hop.depth, reason, server.name, address)
             return None
         message, asked = yield from self.question(hop, server, address, hop.name, hop.type, turn=turn)
         if message is None:
@@ -264,6 +277,10 @@ class Walk:
                     raise
                 except ResolutionFailed as error:
                     self._last_failure, reason = error, "resolver.passed.not-found"
+                    if (name, kind) in self._underway:
+                        reason = "resolver.passed.circle"
+                    elif hop.depth == DEEPEST:
+                        reason = "resolver.passed.deep"
                     break
                 server.addresses = [each.data for each in found.hop.records if each.type in ("A", "AAAA")]
                 if server.addresses:
@@ -336,6 +353,14 @@ class Walk:
             return ResolutionFailed("resolver.no-tcp", **values)
         if ends <= {"timeout", "refused-port", "unreachable", "tcp-closed", "garbled"}:
             return ResolutionFailed("resolver.unreachable", **values)
-        if ends & {"lame-upward", "lame-empty", "not-authoritative"}:
+        lame = ends & {"lame-upward", "lame-empty", "not-authoritative", "refused"}
+        if lame and hop.zone == ".":
+            return ResolutionFailed("resolver.not-root", hop=hop.number, address=hop.asked[-1].address)
+        if lame:
             return ResolutionFailed("resolver.lame", **values)
         return ResolutionFailed("resolver.no-use", **values, said=", ".join(sorted(ends)))
+
+
+def silent_at(hop: Hop) -> list[str]:
+    """Return the addresses that did not answer at a hop, each once, in the order they were asked."""
+    return list(dict.fromkeys(asked.address for asked in hop.asked if asked.failure == "timeout"))
