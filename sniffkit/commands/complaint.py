@@ -26,6 +26,8 @@ def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
     """Write what is wrong and what to try to standard error; a caret stands under the place where that is known."""
     catalogue = Catalogue(asked_language(arguments))
     values = {name: escaped(value) if isinstance(value, str) else value for name, value in error.values.items()}
+    if values.get("file") == "-":
+        values["file"] = catalogue.text("words.standard-input")
     screen = Screen.of(sys.stderr)
     lines = [_NAME + catalogue.text(error.id, "message", **values)]
     place, value = error.values.get("place"), error.values.get("value")

@@ -104,8 +104,13 @@ class Telling:
                 self.terminal.summary(summarise(self.analysis, self.protocols, self.catalogue))
 
     def check_selection(self) -> None:
-        """Complain of a packet asked for that the capture does not have. Raises UsageError."""
-        if self.wishes.packets is None or self._ended_early:
+        """Complain of a packet or conversation asked for that the capture does not have. Raises UsageError."""
+        if self._ended_early:
+            return
+        asked, conversations = self.wishes.conversation, self.analysis.tcp_totals.count
+        if asked is not None and not 0 <= asked < conversations:
+            raise UsageError("usage.conversation-missing", number=asked, conversations=conversations)
+        if self.wishes.packets is None:
             return
         number = self.wishes.packets.missing(self.analysis.packets)
         if number is not None:

@@ -128,3 +128,15 @@ def test_a_mistake_of_ours_is_one_line_too(sniffkit: Callable[..., Any], monkeyp
     assert "\x1b" not in run.err
     with pytest.raises(ZeroDivisionError):
         sniffkit("explain", CAPTURE)
+
+
+def test_a_conversation_that_is_not_there(sniffkit: Callable[..., Any]) -> None:
+    run = sniffkit("explain", "--conversation", 9, CAPTURE)
+    assert run.code == 2
+    assert "conversation 9 is not there" in run.err
+
+
+def test_standard_output_may_be_closed() -> None:
+    command = f'exec "{sys.executable}" -m sniffkit explain "{CAPTURE}" >&-'
+    run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
