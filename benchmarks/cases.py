@@ -83,6 +83,15 @@ def cases(capture: Path, packets: int, small: Path) -> Iterator[Case]:
         ),
         (Goal(faster_than="tshark", at_least=1), Goal(megabytes=300)),
     )
+    yield Case(
+        "all conversations (flows --json)",
+        (
+            Run("sniffkit", python("sniffkit", "flows", "--json", file), packets),
+            Run("tshark", ("tshark", "-q", "-n", "-r", file, "-z", "conv,tcp"), packets, "tshark"),
+            Run("tcptrace", ("tcptrace", "-n", "-l", "-r", file), packets, "tcptrace"),
+        ),
+        (Goal(faster_than="tshark", at_least=5), Goal(faster_than="tcptrace", at_least=0.5), Goal(megabytes=300)),
+    )
     many, some = min(packets, 200_000), min(packets, 20_000)
     yield Case(
         "everything explained (explain)",

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.flow_records import Flow
+    from sniffkit.analysis.flows import FedBatch
     from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.streams import StreamNumbers
-    from sniffkit.analysis.tcp_marks import Marks
-    from sniffkit.protocols.columns import Columns
 
 SHOWN = 6
 """Packet numbers kept of a finding."""
@@ -87,13 +86,14 @@ class EventPackets:
     _numbers: list[NDArray[np.int64]] = field(default_factory=list)
     _held: int = 0
 
-    def feed(self, columns: Columns, segments: Segments, numbers: StreamNumbers, marks: Marks) -> None:
+    def feed(self, fed: FedBatch) -> None:
         """Add a batch."""
+        segments, numbers, marks = fed.segments, fed.numbers, fed.marks
         for name, mark in KINDS.items():
             self._add(name, np.flatnonzero(marks.has(mark)), segments, numbers)
         for name, flag in _FLAGS.items():
             self._add(name, np.flatnonzero((segments.flags & flag) != 0), segments, numbers)
-        wrong = [row for row, facts in self.checksums.feed(columns).items() if facts[0].id == "checksum.tcp-wrong"]
+        wrong = [row for row, facts in self.checksums.feed(fed.columns).items() if facts[0].id == "checksum.tcp-wrong"]
         self._add("checksum", np.flatnonzero(np.isin(segments.row, wrong)), segments, numbers)
         if self._held > _KEPT:
             self._prune()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED
 from sniffkit.analysis.flow_records import AnswerTime, Flow, FlowEnd, FlowProtocol
 from sniffkit.analysis.flow_totals import TOTALS, add_packets, grouped, ip_octets
 from sniffkit.analysis.icmp_exchanges import ECHO
+from sniffkit.analysis.read_ahead import read_ahead
 from sniffkit.analysis.segments import Segments, ip_ends
 from sniffkit.analysis.stream_table import StreamTable
 from sniffkit.analysis.streams import PairStreams
@@ -22,7 +24,7 @@ from sniffkit.protocols.columns import Columns
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -79,6 +81,25 @@ class PairFlows:
         return pairs.first[streams], pairs.first_port[streams], pairs.second[streams], pairs.second_port[streams]
 
 
+@dataclass(frozen=True, slots=True)
+class FedBatch:
+    """A batch that was added: its columns, its TCP headers, their streams and marks."""
+
+    columns: Columns
+    segments: Segments
+    numbers: StreamNumbers
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A batch made ready: what can be told of it without the batches before (second captures aside)."""
+
+    columns: Columns
+    segments: Segments
+    twice: NDArray[np.int64]
+
+
 class FlowAnalysis:
     """All conversations of a capture.
 
@@ -97,24 +118,32 @@ class FlowAnalysis:
         """How many conversations were written down before they closed because there were too many."""
         return self.tcp.let_go
 
-    def feed(self, batch: Batch) -> tuple[Columns, Segments, StreamNumbers, Marks]:
+    def feed(self, batch: Batch) -> FedBatch:
         """Add the next batch."""
+        return self._add(self._prepare(batch))
+
+    def read(self, batches: Iterable[Batch]) -> Iterator[FedBatch]:
+        """Add batch after batch, the next one made ready meanwhile; yields each when it has been added."""
+        for prepared in read_ahead(batches, self._prepare):
+            yield self._add(prepared)
+
+    def _prepare(self, batch: Batch) -> _Prepared:
         columns = Columns(batch)
+        return _Prepared(columns, Segments.from_columns(columns), self._twice.feed(columns))
+
+    def _add(self, prepared: _Prepared) -> FedBatch:
+        columns, segments = prepared.columns, prepared.segments
         self.udp.latest, self.icmp.latest = [], []
-        self.packets += len(batch)
-        segments = Segments.from_columns(columns)
-        numbers, marks = self.tcp.feed(columns, segments, self._twice.feed(columns))
+        self.packets += len(columns.batch)
+        numbers, marks = self.tcp.feed(columns, segments, prepared.twice)
         self._udp(columns)
         for protocol in ECHO:
             self._echo(columns, protocol)
-        return columns, segments, numbers, marks
+        return FedBatch(columns, segments, numbers, marks)
 
-    def streams_of(
-        self, fed: tuple[Columns, Segments, StreamNumbers, Marks], chosen: NDArray[np.bool_]
-    ) -> set[tuple[str, int]]:
+    def streams_of(self, fed: FedBatch, chosen: NDArray[np.bool_]) -> set[tuple[str, int]]:
         """Return the conversations, protocol and number, of the packets chosen from the latest batch, bool (n,)."""
-        _, segments, numbers, _ = fed
-        found = {("tcp", stream) for stream in np.unique(numbers.stream[chosen[segments.row]]).tolist()}
+        found = {("tcp", stream) for stream in np.unique(fed.numbers.stream[chosen[fed.segments.row]]).tolist()}
         for name, flows in (("udp", self.udp), ("icmp", self.icmp)):
             for row, stream in flows.latest:
                 found.update((name, number) for number in np.unique(stream[chosen[row]]).tolist())

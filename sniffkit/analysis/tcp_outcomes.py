@@ -131,7 +131,6 @@ class TcpOutcomes:
 
     def _write_ordinary(self, streams: NDArray[np.int64]) -> list[int]:
         """Write down how ordinary conversations stand; return those that are over."""
-        self._ordinary.events()
         events = self._ordinary.of(streams) if self._ordinary.events() is not None else None
         if events is None or not len(events):
             return []

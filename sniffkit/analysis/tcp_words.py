@@ -15,6 +15,7 @@ import numpy as np
 
 from sniffkit.analysis.endpoint_pairs import grown
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
+from sniffkit.analysis.streams import sorted_rows
 from sniffkit.analysis.tcp_mark_names import Mark
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Events:
     def joined(cls, parts: list[Events]) -> Events:
         """Return events one after the other, sorted by stream."""
         whole = cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
-        return whole.take(np.argsort(whole.stream, kind="stable"))
+        return whole.take(sorted_rows(whole.stream))
 
 
 class TcpWords:
@@ -86,6 +87,7 @@ class TcpWords:
         self._seen = np.zeros(0, np.uint16)
         self._repeats = np.zeros((0, 2), np.uint16)
         self._parts: list[Events] = []
+        self._gone = False
 
     def feed(
         self, segments: Segments, numbers: StreamNumbers, marks: Marks
@@ -108,6 +110,7 @@ class TcpWords:
         odd = np.logical_or.reduceat(rows.odd(), groups.start)
         look = given_up | odd | ~(begun | begins)
         new = look & begun & ~given_up
+        self._gone |= bool(new.any())
         kept = rows.events(~look)
         if len(kept):
             self._parts.append(kept)
@@ -120,11 +123,11 @@ class TcpWords:
 
     def events(self) -> Events | None:
         """Return everything that is kept, sorted by stream; None where that is nothing."""
-        parts = [part for part in self._parts if len(part)]
-        if not parts:
+        if not self._parts:
             return None
-        every = Events.joined(parts)
-        self._parts = [every.take(np.flatnonzero(self._is_kept(every.stream)))]
+        if len(self._parts) > 1 or self._gone:
+            every = Events.joined(self._parts)
+            self._parts, self._gone = [every.take(np.flatnonzero(self._is_kept(every.stream)))], False
         return self._parts[0]
 
     def of(self, streams: NDArray[np.int64]) -> Events:
@@ -137,6 +140,7 @@ class TcpWords:
         """Let go of streams; one that goes on begins anew, in its middle, and is looked at."""
         self._seen[streams] = 0
         self._repeats[streams] = 0
+        self._gone = True
 
     def _is_kept(self, streams: NDArray[np.int64]) -> NDArray[np.bool_]:
         kept: NDArray[np.bool_] = (self._seen[streams] & (_BEGUN | _GIVEN_UP)) == _BEGUN

@@ -31,9 +31,6 @@ if TYPE_CHECKING:
     from sniffkit.renderers.screen import Screen
     from sniffkit.sources import Source
 
-BATCH_OCTETS = 1 << 25
-"""Larger batches than elsewhere: most conversations then begin and end in one, which is told fastest."""
-
 SHOWN = 20
 """Findings that a person is shown unless --top says how many."""
 
@@ -73,7 +70,7 @@ def flows(
     catalogue, color = Catalogue(chosen_language(lang)), chosen_color(color)
     paths = chosen_files(files, read)
     collect_rarely()
-    with open_captures(paths, batch_octets=BATCH_OCTETS) as source:
+    with open_captures(paths) as source:
         analysis, events, wanted = read_flows(source, display_filter, findings)
         chosen = [flow for flow in analysis.records() if wanted is None or (flow.protocol, flow.stream) in wanted]
         chosen.sort(key=ORDERS[sort])
@@ -117,12 +114,11 @@ def read_flows(
         packets, wanted = PacketFilter(display_filter), set()
         packets.read_from(source)
     with ProgressBar("flows") as bar:
-        for batch in source:
-            fed = analysis.feed(batch)
+        for fed in analysis.read(source):
             if events is not None:
-                events.feed(*fed)
+                events.feed(fed)
             if packets is not None and wanted is not None:
-                wanted |= analysis.streams_of(fed, packets.feed(batch)[1])
+                wanted |= analysis.streams_of(fed, packets.feed(fed.columns.batch)[1])
             bar.move(source.octets_read, source.octets_total)
     analysis.finish()
     return analysis, events, wanted

@@ -21,7 +21,7 @@ class FlowRecords:
 
     def record(self, flow: Flow) -> dict[str, Any]:
         """Return a conversation as one JSON object."""
-        tcp = flow.protocol == "tcp"
+        tcp, facts = flow.protocol == "tcp", verdict(flow)
         record: dict[str, Any] = {
             "protocol": flow.protocol,
             "stream": flow.stream,
@@ -45,8 +45,8 @@ class FlowRecords:
             "last_packet": flow.last_packet,
             "longest_silence": flow.silence_ns / 1e9,
             "longest_silence_packet": flow.silence_packet or None,
-            "verdict": [fact.id for fact in verdict(flow)],
-            "text": self.verdict(flow),
+            "verdict": [fact.id for fact in facts],
+            "text": self._between.join([self._say(fact.id, fact.values) for fact in facts]),
         }
         if flow.identifier is not None:
             record["identifier"] = flow.identifier
