@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from sniffkit.sources.live import LiveSource
     from sniffkit.sources.recording import Recording
 
-BACKLOG_OCTETS = 256 * 1024 * 1024
-"""How much may wait to be told: over a million short packets."""
+BACKLOG_OCTETS = 512 * 1024 * 1024
+"""How much may wait to be told, three million short packets; never more than a quarter of the machine's memory."""
 
 LOOK_UP = 0.1
 """Seconds after which the recorder looks whether it has been told to stop, even if no packet comes."""
@@ -59,6 +59,7 @@ class Recorder:
         self._stop_ns = 0
         self._queue: deque[Batch] = deque()
         self._queued_octets = 0
+        self._most_waiting = min(BACKLOG_OCTETS, _memory() // 4)
         self._changed = threading.Condition()
         self._writing = threading.Lock()
         self._ended = False
@@ -163,12 +164,22 @@ class Recorder:
         if not self.keep:
             return
         with self._changed:
-            while self._queued_octets > BACKLOG_OCTETS and not self._stop_ns:
+            while self._queued_octets > self._most_waiting and not self._stop_ns:
                 self._changed.wait(LOOK_UP)
             self._queue.append(batch)
             self._queued_octets += batch.octets.nbytes
             self.waiting += len(batch)
             self._changed.notify_all()
+
+
+def _memory() -> int:
+    """Return the memory of this machine in octets; plenty where nobody tells."""
+    import os
+
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 4 * BACKLOG_OCTETS
 
 
 def joined(batches: list[Batch]) -> Batch:
