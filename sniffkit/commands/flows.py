@@ -56,6 +56,7 @@ def flows(
     findings: Annotated[bool, typer.Option("--findings", help=say("findings"))] = False,
     json: Annotated[bool, typer.Option("--json", help=say("json-flows"))] = False,
     csv: Annotated[bool, typer.Option("--csv", help=say("csv-flows"))] = False,
+    parquet: Annotated[str | None, typer.Option("--parquet", metavar="DIR", help=say("parquet-flows"))] = None,
     lang: Lang = None,
     color: Color = "auto",
     no_names: NoNames = False,
@@ -77,6 +78,8 @@ def flows(
         screen = Screen.of(stdout(), color)
         if events is not None:
             _show_findings(chosen, events, catalogue, screen, top, json)
+        elif parquet is not None:
+            _write_parquet(chosen[:top], parquet)
         elif json:
             _write_json(chosen[:top], catalogue)
         elif csv:
@@ -146,6 +149,13 @@ def _write_csv(chosen: list[Flow], catalogue: Catalogue) -> None:
     records = FlowRecords(catalogue)
     rows = ([cell(record, path) for path in CSV_COLUMNS] for record in map(records.record, chosen))
     write_csv(sys.stdout, CSV_COLUMNS, rows)
+
+
+def _write_parquet(chosen: list[Flow], folder: str) -> None:
+    from sniffkit.explanations.flow_columns import flow_columns
+    from sniffkit.renderers.tables import arrow_table, write_parquet
+
+    write_parquet(arrow_table(flow_columns(chosen)), folder, "flows")
 
 
 def _draw(chosen: list[Flow], analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen, top: int | None) -> None:

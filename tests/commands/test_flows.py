@@ -173,3 +173,15 @@ def test_a_wide_terminal_shows_more(sniffkit: Callable[..., Any]) -> None:
     path = CAPTURES / "handshake-close-4.pcap"
     assert "ShADadFf" not in sniffkit("flows", path, width=80).out
     assert "ShADadFf" in sniffkit("flows", path, width=160).out
+
+
+def test_parquet(sniffkit: Callable[..., Any], tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    path = CAPTURES / "http-exchange.pcapng"
+    run = sniffkit("flows", "--parquet", tmp_path / "set", path)
+    assert (run.code, run.out, run.err) == (0, "", "")
+    table = parquet.read_table(tmp_path / "set")
+    every = records(sniffkit("flows", "--json", path))
+    assert table.column("history").to_pylist() == [record["history"] for record in every]
+    assert table.column("client_port").to_pylist() == [record["client"]["port"] for record in every]

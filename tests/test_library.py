@@ -1,0 +1,48 @@
+"""The library as its users meet it: the examples in the documentation run, tables are what the records say."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import sniffkit
+
+ROOT = Path(__file__).parent.parent
+CAPTURE = ROOT / "captures" / "http-exchange.pcapng"
+
+
+def test_the_examples_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    found = doctest.testmod(sniffkit)
+    assert found.attempted >= 3
+    assert found.failed == 0
+
+
+def test_columns_are_arrays() -> None:
+    with sniffkit.open(CAPTURE) as capture:
+        (columns,) = capture.columns()
+    ports = columns["tcp.srcport"]
+    assert isinstance(ports, np.ndarray)
+    assert len(ports) == len(columns.rows("tcp").row)
+
+
+def test_batches_hold_every_packet() -> None:
+    with sniffkit.open(CAPTURE) as capture:
+        sizes = [len(batch) for batch in capture.batches()]
+    with sniffkit.open(CAPTURE, CAPTURE) as capture:
+        assert sum(len(batch) for batch in capture.batches()) == 2 * sum(sizes)
+
+
+def test_flows_as_a_table() -> None:
+    with sniffkit.open(CAPTURE) as capture:
+        flows = list(capture.flows())
+    with sniffkit.open(CAPTURE) as capture:
+        table = capture.flow_table()
+    assert table.num_rows == len(flows) == 2
+    assert table.column("client_ip_bytes").to_pylist() == [flow.client.ip_bytes for flow in flows]
+    assert table.column("server_mss").to_pylist() == [flow.server.mss for flow in flows]
+    assert str(table.schema.field("start").type) == "timestamp[ns, tz=UTC]"
+    assert [moment.value for moment in table.column("start")] == [flow.start_ns for flow in flows]
