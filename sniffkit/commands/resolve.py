@@ -14,6 +14,7 @@ from sniffkit.errors import ExitCode, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.explanations.language import Language
     from sniffkit.renderers.screen import Screen
     from sniffkit.sources.resolver.system import Opinion
@@ -102,7 +103,7 @@ def resolve(
     if writer is not None and not json:
         said = Catalogue(language).text("resolver.saved", packets=writer.written, file=record)
         screen.write("\n".join(screen.wrapped(said)) + "\n")
-    raise typer.Exit(end(walk.result))
+    raise typer.Exit(end(walk.result, Catalogue(language)))
 
 
 def write_json(walk: Walk, opinion: Callable[[], Opinion | None]) -> None:
@@ -147,7 +148,7 @@ def tell(
         text.tell(story.compare(walk.result, found))
 
 
-def end(result: Result) -> int:
+def end(result: Result, catalogue: Catalogue) -> int:
     """Say on standard error why there is no answer, or none to be trusted; return the exit code."""
     from sniffkit.commands.complaint import complain
     from sniffkit.sources.resolver.trace import ResolutionFailed
@@ -158,5 +159,7 @@ def end(result: Result) -> int:
         failure = ResolutionFailed("resolver.bogus", hop=result.hops, name=result.name)
     if failure is None:
         return ExitCode.OK
+    if failure.values.get("zone") == ".":
+        failure.values["zone"] = catalogue.text("resolver.root")
     complain(failure)
     return failure.exit_code

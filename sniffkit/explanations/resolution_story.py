@@ -28,6 +28,9 @@ LONGEST = 200
 SPOKEN = ("referral", "answer", "alias", "nxdomain", "nodata")
 """Verdicts that end a hop: told when the hop has ended, with all it led to."""
 
+LAME = ("refused", "lame-upward", "lame-empty", "not-authoritative")
+"""Verdicts on a server that does not serve the zone it was asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Paragraph:
@@ -187,11 +190,11 @@ class ResolutionStory:
         elif asked.failure:
             level: Level = "warning"
             facts.append(Fact(f"resolver.failure.{asked.failure}", level, values))
+        elif hop.zone == "." and asked.verdict in LAME:
+            facts.append(Fact("resolver.answer.not-root", "warning", values))
         elif asked.verdict not in SPOKEN:
             level = "lesson" if asked.verdict in ("truncated", "without-edns", "keys", "digest") else "warning"
             facts.append(Fact(f"resolver.answer.{asked.verdict}", level, values))
-            if level == "warning" and hop.zone == ".":
-                facts.append(Fact("resolver.answer.not-root", "warning", values))
         yield from self._tell(hop.depth, *facts)
         if self._verbose:
             yield from self._records(asked, hop.depth)
@@ -300,7 +303,7 @@ class ResolutionStory:
         useful = next((each for each in hop.asked if each.verdict in SPOKEN), asked)
         zone = escaped(self._zone(hop.zone))
         outcome = hop.outcome or "failed"
-        data = some([each.data for each in hop.records if each.type == hop.type])
+        data = some([each.data for each in hop.records if hop.type in (each.type, "ANY")])
         end = say(f"resolver.tree.{outcome}", target=escaped(hop.leads_to), data=escaped(data))
         known = useful is not None and useful.elapsed_ns is not None
         text = say(

@@ -16,7 +16,7 @@ _LEAST_ASIDE = 2
 DEEPEST = 4
 """Walks within walks are moved to the right so many times; deeper ones stand below each other."""
 
-_ASCII = str.maketrans("├└─│→", "|`-|>")
+_ASCII = str.maketrans("├└─│", "|`-|")
 
 
 class ResolutionText:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import selectors
 import socket
 import struct
@@ -34,6 +35,9 @@ IP_RECVERR, IPV6_RECVERR = 11, 25
 """Linux: ICMP errors reach a socket that is not connected, too."""
 
 LARGEST = 65_535
+NAMED = {"NS", "CNAME", "PTR", "DNAME", "SOA", "MX", "AFSDB", "SRV", "RP", "NSEC", "RRSIG"}
+"""Types with names in their data, which are written without the final dot as all names here."""
+FINAL_DOT = re.compile(r"(?<=[^\s.])\.(?=\s|$)")
 FLAGS = ("qr", "aa", "tc", "rd", "ra", "ad", "cd")
 
 
@@ -44,17 +48,16 @@ def text_of(name: dns.name.Name) -> str:
 
 def records_of(section: list[dns.rrset.RRset]) -> list[Record]:
     """Return the records of a section in the order in which they came."""
-    import dns.name
     import dns.rdatatype
 
     found = []
     for rrset in section:
         kind = dns.rdatatype.to_text(rrset.rdtype)
         for rdata in rrset:
-            target = getattr(rdata, "target", None)
-            alone = isinstance(target, dns.name.Name) and kind in ("NS", "CNAME", "PTR", "DNAME")
-            data = text_of(target) if alone and target is not None else rdata.to_text()
-            found.append(Record(text_of(rrset.name), rrset.ttl, kind, data))
+            data = rdata.to_text(chunksize=0)
+            found.append(
+                Record(text_of(rrset.name), rrset.ttl, kind, FINAL_DOT.sub("", data) if kind in NAMED else data)
+            )
     return found
 
 

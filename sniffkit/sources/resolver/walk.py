@@ -347,6 +347,8 @@ class Walk:
         values = {"hop": hop.number, "zone": hop.zone, "count": len({asked.address for asked in hop.asked})}
         if ends <= {"timeout"} and any(asked.strays for asked in hop.asked):
             return ResolutionFailed("resolver.only-strays", **values)
+        if hop.zone == "." and ends <= {"timeout", "unreachable"}:
+            return ResolutionFailed("resolver.root-silent", hop=hop.number, count=values["count"])
         if ends <= {"timeout"}:
             return ResolutionFailed("resolver.silent", **values)
         if any(asked.transport == "tcp" and asked.why == "truncated" and asked.failure for asked in hop.asked):
