@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 PHASES = tuple(phase.label for phase in Phase)
 
-NUMBERED = ("tcp.stream", "tcp.seq", "tcp.ack", "tcp.nxtseq")
+NUMBERED = ("tcp.stream", "tcp.seq", "tcp.ack", "tcp.nxtseq", "tcp.options.sack_le", "tcp.options.sack_re")
 MARKED = tuple(f"tcp.analysis.{name}" for name in MARK_NAMES)
 CONNECTION = ("syn", "synack", "fin", "fin_active", "fin_passive", "rst")
 FLOWN = ("tcp.analysis.acks_frame", "tcp.analysis.ack_rtt", "tcp.analysis.bytes_in_flight", "tcp.analysis.rto",
@@ -157,6 +157,9 @@ class _BatchTcp:
             return self._udp
         if id == "tcp.step":
             return self._steps()
+        if id.startswith("tcp.options.sack_"):
+            index, edges = self.columns.sparse(id)
+            return Occurrences(self.segments.row[index], edges.astype(np.uint32) - self.numbers.other_base[index])
         values, there = self._values(id)
         if there is None:
             return Occurrences(self.segments.row, values)

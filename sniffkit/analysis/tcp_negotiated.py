@@ -46,7 +46,9 @@ def window_scales(segments: Segments, groups: Groups, flags: NDArray[np.uint16],
     events = np.flatnonzero((((flags & SYN) != 0) | (option >= 0)) & segments.header_ok[groups.order])
     if len(events):
         group = groups.of[events]
-        after = _settle(scale, group, groups.second[events], (flags[events] & (SYN | ACK)), option[events])
+        # a SYN whose options were cut does not say that it has none
+        syn = np.where(segments.options_ok[groups.order][events], flags[events] & (SYN | ACK), 0)
+        after = _settle(scale, group, groups.second[events], syn, option[events])
         carried.lane["scale"][groups.slot] = scale
         happened = np.zeros(len(flags), np.int64)
         happened[events] = 1

@@ -38,11 +38,16 @@ def _before(one: int, other: int) -> bool:
 
 @dataclass(slots=True)
 class _Way:
-    """One direction: open segments, newest last, each [sequence, end, frame, time]."""
+    """One direction: open segments, newest last, each [sequence, end, frame, time].
+
+    next, next_time: highest end so far, and when it was reached; sacked: octets that the latest packet's SACK covers
+    """
 
     segments: list[list[int]] = field(default_factory=list)
     valid: bool = True
     sacked: int = 0
+    next: int | None = None
+    next_time: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +108,12 @@ class Unacknowledged:
                 own.valid = False
             if flags & ACK:
                 other.valid = True
-            if again and own.segments:
-                flights.rto[row] = time - own.segments[0][3]
+            if again:
+                flights.rto[row] = time - (own.segments[0][3] if own.segments else own.next_time)
+            end = (seq + length + (1 if flags & (SYN | FIN) else 0)) & _CIRCLE
+            if own.next is None or _before(own.next, end):
+                own.next, own.next_time = end, time
             if (length or flags & (SYN | FIN)) and len(own.segments) < MOST_OPEN:
-                end = (seq + length + (1 if flags & (SYN | FIN) else 0)) & _CIRCLE
                 own.segments.append([seq, end, frame, time])
             if other.segments:
                 self._confirm(other, ack, row, time, flights)

@@ -26,8 +26,9 @@ LARGEST_LENGTH = 1500
 
 IN_COLUMNS = frozenset(protocol.name for protocol in REGISTER) - READ_SINGLY
 
-TWO_VERSIONS = {"ip.version": "ipv6.version"}
-"""Wireshark keeps the version of IPv6 under the name of IPv4's, too."""
+ONLY_ITS_HEADER = frozenset({"eth", "vlan", "ieee8021ad", "ipv6", "udp", "mpls"})
+LENGTH_IN_HEADER = {"ip": "ip.hdr_len", "tcp": "tcp.hdr_len"}
+"""Protocols of which a slice takes the header only; of the others all octets from it on, as Wireshark does."""
 
 
 class BatchFields:
@@ -66,6 +67,19 @@ class BatchFields:
             self._found[id] = self._read(id)
         return self._found[id]
 
+    def header(self, id: str) -> Occurrences:
+        """Return a protocol's headers as a slice sees them: ``tcp[13]``."""
+        import numpy as np
+
+        found = self.occurrences(id)
+        length = found.values.length
+        if id in ONLY_ITS_HEADER:
+            length = np.minimum(length, self.columns.window(id).dtype.itemsize)
+        elif id in LENGTH_IN_HEADER:
+            octets = self.columns[LENGTH_IN_HEADER[id]]
+            length = np.minimum(length, octets if len(octets) == len(found) else length)
+        return Occurrences(found.packet, Spans(found.values.buffer, found.values.start, length))
+
     def present(self, id: str) -> NDArray[np.bool_]:
         """Return which packets have a field or protocol, bool (n,)."""
         import numpy as np
@@ -94,9 +108,19 @@ class BatchFields:
         again = self.columns.left_out(field.protocol)
         if len(again):
             found = replaced(found, self.singly.field(field, again), again)
-        if id in TWO_VERSIONS:
-            found = interleaved(found, self.occurrences(TWO_VERSIONS[id]))
-        return found
+        return self._both_versions(found) if id == "ip.version" else found
+
+    def _both_versions(self, found: Occurrences) -> Occurrences:
+        """Return ``ip.version`` with the versions of IPv6 headers, which Wireshark keeps under this name, too."""
+        import numpy as np
+
+        other = self.occurrences("ipv6.version")
+        four, six = self.columns.rows("ip"), self.columns.rows("ipv6")
+        order = None
+        if len(four) == len(found) and len(six) == len(other):
+            packet = np.concatenate([four.row, six.row])
+            order = np.lexsort((np.concatenate([four.offset, six.offset]), packet))
+        return together([found, other], order)
 
     def _column(self, id: str, protocol: str) -> Occurrences | None:
         """Return a field that columns have, None for one that they have not."""
@@ -111,12 +135,16 @@ class BatchFields:
         if id in ("eth.len", "vlan.len"):
             number = columns["eth.type" if id == "eth.len" else "vlan.etype"]
             return picked(rows.row, number, number <= LARGEST_LENGTH)
+        if id == "ip.len":
+            # 0 is what segmentation offload leaves; Wireshark then says what there is
+            return Occurrences(rows.row, np.where(columns[id] == 0, rows.length, columns[id]))
         if id == "tcp.payload":
             octets = columns["tcp.hdr_len"].astype(np.int64)
             return self._payload(rows.row, rows.offset + octets, rows.present - octets, columns["tcp.len"] > 0)
         if id == "udp.payload":
-            octets = columns["udp.payload_length"]
-            return self._payload(rows.row, rows.offset + 8, np.minimum(rows.present - 8, octets), octets > 0)
+            octets = columns["udp.length"].astype(np.int64)
+            octets[octets == 0] = rows.length[octets == 0]
+            return self._payload(rows.row, rows.offset + 8, np.minimum(rows.present, octets) - 8, octets > 8)
         if id == "tcp.options.sack_perm":
             index, _ = columns.sparse(id)
             return Occurrences(rows.row[index], Spans.of([b"\x04\x02"] * len(index)))

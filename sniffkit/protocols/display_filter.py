@@ -6,6 +6,7 @@ filter reads only the columns it names, and of ``a && b`` nothing of ``b`` where
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,9 @@ BY_DEFAULT_EVERY = frozenset({"!=", "all_eq"})
 
 SEARCHABLE = frozenset({*OCTETS, Kind.TEXT})
 
+
+BACKSLASH = re.compile(r'\\(["\\])')
+"""In a pattern between quotes only these two lose their backslash; \\d and \\. stay as they are."""
 
 TURNED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 
@@ -164,7 +168,7 @@ class DisplayFilter:
         if node.sign == "matches":
             if right.quoted is None:
                 operands.fail("filter.text-expected", right, found=operands.written(right), sign=node.sign)
-            pattern = right.text[2:-1] if right.text[0] in "rR" else right.text[1:-1]
+            pattern = right.text[2:-1] if right.text[0] in "rR" else BACKSLASH.sub(r"\1", right.text[1:-1])
             try:
                 found = compile_pattern(pattern)
             except PatternError as error:

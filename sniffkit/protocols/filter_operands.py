@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from sniffkit.errors import UsageError
 from sniffkit.protocols import filter_values
 from sniffkit.protocols.display_filter_tree import Arithmetic, Call, FieldName, Literal, Node, Slice
-from sniffkit.protocols.field_types import FieldType, Kind, field_types, protocol_names
+from sniffkit.protocols.field_types import EITHER, FieldType, Kind, field_types, protocol_names
 from sniffkit.protocols.filter_literals import NUMBERS, OCTETS, TIMES, Network, value_of
 from sniffkit.protocols.filter_values import calculated, paired
 
@@ -78,7 +78,7 @@ class Operands:
         if isinstance(node, FieldName):
             return self._field(node)
         if isinstance(node, Slice):
-            value = self.value(node.value)
+            value = self.in_octets(node.value)
             if value.type.kind not in SLICEABLE:
                 self.fail("filter.no-slice", node, field=self.written(node.value))
             parts, kind = node.parts, value.type.kind
@@ -95,6 +95,19 @@ class Operands:
             return self._arithmetic(node)
         self.fail("filter.no-field", node, found=self.written(node))
 
+    def in_octets(self, node: Node) -> Value:
+        """Compile a value whose octets are looked at one by one: of a protocol these are its header."""
+        value = self.value(node)
+        if value.type.kind is not Kind.PROTOCOL or not isinstance(node, FieldName) or node.layer:
+            return value
+        id = node.id
+
+        def read(fields: BatchFields) -> Found:
+            found = fields.header(id)
+            return found.packet, found.values
+
+        return Value(value.type, read)
+
     def _field(self, node: FieldName) -> Value:
         field, layer, id = self.type(node.id, node), node.layer, node.id
 
@@ -107,13 +120,14 @@ class Operands:
 
             found = fields.occurrences(id)
             first = np.searchsorted(found.packet, found.packet)
-            at = np.flatnonzero(np.arange(len(found)) - first == layer - 1)
+            nth = (np.arange(len(found)) - first) // (2 if id in EITHER else 1)
+            at = np.flatnonzero(nth == layer - 1)
             return found.packet[at], found.values[at]
 
         return Value(field, read_layer if layer else read)
 
     def _call(self, node: Call) -> Value:
-        value = self.value(node.value)
+        value = self.in_octets(node.value)
         kind = value.type.kind
         name = self.written(node)
         if node.function == "count":

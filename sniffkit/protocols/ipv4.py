@@ -75,6 +75,12 @@ HEADER = Header(
 def read(reader: Reader) -> None:
     """Read the options and say what the packet carries."""
     version, header_octets = reader.value("ip.version"), reader.value("ip.hdr_len")
+    if version == 6:
+        # announced as IPv4, but it is IPv6, and is read as such (in Wireshark, too)
+        reader.layer.fields.clear()
+        reader.at = reader.start
+        reader.carry("ip.version", 6)
+        return
     if version != 4:
         reader.problem("ip.version-wrong", value=version, expected=4)
         return

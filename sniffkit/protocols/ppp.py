@@ -33,6 +33,10 @@ CISCO = Header(
 )
 
 
+KEEPALIVE = 0x8035
+"""Cisco's own addresses and keepalives (SLARP), under a number that elsewhere means reverse ARP."""
+
+
 def read_pppoe(reader: Reader) -> None:
     """Bound the payload by PPPoE's own length."""
     length, available = reader.value("pppoe.payload_length"), reader.wire_end - reader.at
@@ -77,12 +81,14 @@ def step(headers: Headers) -> list[Carried]:
 
 def read_cisco(reader: Reader) -> None:
     """Say what follows: an EtherType."""
-    reader.carry("eth.type", reader.value("chdlc.protocol"))
+    if reader.value("chdlc.protocol") != KEEPALIVE:
+        reader.carry("eth.type", reader.value("chdlc.protocol"))
 
 
 def step_cisco(headers: Headers) -> list[Carried]:
     """Say what follows each header."""
-    return [Carried("eth.type", headers.field("chdlc.protocol"), CISCO.octets)]
+    number = headers.field("chdlc.protocol")
+    return [Carried("eth.type", number, CISCO.octets, where=number != KEEPALIVE)]
 
 
 SESSION = Protocol("pppoes", PPPOE, {"eth.type": (0x8864,)}, read_pppoe, step_pppoe, bounds_frame=True)

@@ -25,9 +25,16 @@ LEFT_OUT_OF_QUERIES = ("dns.flags.rcode", "dns.flags.authoritative", "dns.flags.
 """Bits that mean nothing in a question; Wireshark has no fields for them there."""
 
 
+KEPT_OF_WRONG = {
+    "ip.version-wrong": ("ip.version",),
+    "ip.header-short": ("ip.version", "ip.hdr_len"),
+}
+"""A header that cannot be one: Wireshark has no more fields of it than these."""
+
+
 def is_query(layer: Layer) -> bool:
     """Tell whether a layer is a DNS question."""
-    if layer.protocol != "dns":
+    if layer.protocol not in ("dns", "mdns", "llmnr"):
         return False
     response = layer.first("dns.flags.response")
     return response is not None and response.value == 0
@@ -106,8 +113,9 @@ class SinglePackets:
             found = self._indexed[row] = {}
             for layer in self.packet(row).layers:
                 left_out = LEFT_OUT_OF_QUERIES if is_query(layer) else ()
+                only = next((KEPT_OF_WRONG[one.id] for one in layer.problems if one.id in KEPT_OF_WRONG), None)
                 for value in layer.fields:
-                    if value.id not in left_out:
+                    if value.id not in left_out and (only is None or value.id in only):
                         found.setdefault(value.id, []).append(value)
         return self._indexed[row]
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sniffkit.protocols import REGISTER, number_spaces
-from sniffkit.protocols.fragments import headers_of, put_together
+from sniffkit.protocols.fragments import IPV4, IPV6, headers_of, put_together
 from sniffkit.protocols.protocol import Carried, Headers
 
 if TYPE_CHECKING:
@@ -97,6 +97,19 @@ def walk(
     return found, octets
 
 
+def hand_on_ipv6(headers: Headers, into: dict[int, list[Headers]]) -> Headers:
+    """Give IPv6 headers that stand where IPv4 was announced to IPv6, as Wireshark does; return the others."""
+    import numpy as np
+
+    six = headers.octets[headers.offset] >> 4 == 6
+    if not six.any():
+        return headers
+    found = headers.select(np.flatnonzero(six))
+    found.header, found.window = REGISTER[IPV6 - 1].header, None
+    into.setdefault(IPV6, []).append(found)
+    return headers.select(np.flatnonzero(~six))
+
+
 def follow_whole(headers: Headers, carried: Carried, into: dict[int, list[Headers]]) -> None:
     """Group datagrams put together by the protocol they hold; ``headers`` begin where that does."""
     import numpy as np
@@ -120,6 +133,8 @@ def go_on(
             protocol = REGISTER[code - 1]
             announced = join(groups)
             headers = keep(announced, protocol.header.octets)
+            if code == IPV4:
+                headers = hand_on_ipv6(headers, following)
             if protocol.valid is not None and len(headers):
                 good = protocol.valid(headers)
                 if good is not None and not good.all():
