@@ -93,10 +93,11 @@ class FedBatch:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A batch made ready: what can be told of it without the batches before (second captures aside)."""
+    """A batch made ready: what depends on the batches before only through stream numbers and second captures."""
 
     columns: Columns
     segments: Segments
+    numbers: StreamNumbers
     twice: NDArray[np.int64]
 
 
@@ -129,17 +130,18 @@ class FlowAnalysis:
 
     def _prepare(self, batch: Batch) -> _Prepared:
         columns = Columns(batch)
-        return _Prepared(columns, Segments.from_columns(columns), self._twice.feed(columns))
+        segments = Segments.from_columns(columns)
+        return _Prepared(columns, segments, self.tcp.streams.feed(segments), self._twice.feed(columns))
 
     def _add(self, prepared: _Prepared) -> FedBatch:
         columns, segments = prepared.columns, prepared.segments
         self.udp.latest, self.icmp.latest = [], []
         self.packets += len(columns.batch)
-        numbers, marks = self.tcp.feed(columns, segments, prepared.twice)
+        marks = self.tcp.feed(columns, segments, prepared.numbers, prepared.twice)
         self._udp(columns)
         for protocol in ECHO:
             self._echo(columns, protocol)
-        return FedBatch(columns, segments, numbers, marks)
+        return FedBatch(columns, segments, prepared.numbers, marks)
 
     def streams_of(self, fed: FedBatch, chosen: NDArray[np.bool_]) -> set[tuple[str, int]]:
         """Return the conversations, protocol and number, of the packets chosen from the latest batch, bool (n,)."""

@@ -101,12 +101,14 @@ class TcpFlows:
         self._most_open = most_open
         self._looked_ns = NO_TIME
 
-    def feed(self, columns: Columns, segments: Segments, twice: NDArray[np.int64]) -> tuple[StreamNumbers, Marks]:
-        """Add a batch; twice: int64 (n,) for each packet the number of the one it is a second capture of, or 0."""
-        numbers = self.streams.feed(segments)
+    def feed(self, columns: Columns, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64]) -> Marks:
+        """Add a batch, numbered by ``streams``.
+
+        twice: int64 (n,) for each packet the number of the one it is a second capture of, or 0
+        """
         marks = self.marks.feed(segments, numbers, twice[segments.row])
         if not len(segments):
-            return numbers, marks
+            return marks
         real = segments.length >= 0
         groups = marks.by_stream()
         if not real.all():
@@ -127,7 +129,7 @@ class TcpFlows:
             self._end(marks.let_go)
         if len(known):
             self._let_go(int(known[-1]))
-        return numbers, marks
+        return marks
 
     def finish(self) -> None:
         """Write down everything that is still open."""

@@ -16,6 +16,7 @@ import numpy as np
 from sniffkit.analysis.endpoint_pairs import grown
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.streams import sorted_rows
+from sniffkit.analysis.tcp_gaps import UNENDING
 from sniffkit.analysis.tcp_mark_names import Mark
 
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ _FULL, _DATA, _BARE, _FIN, _RST = 4, 16, 64, 256, 1024
 the latest SYN, FIN or RST; data; a bare ack; a FIN; a RST."""
 
 _ODD = int(
-    Mark.LOST_SEGMENT | Mark.ACK_LOST_SEGMENT | Mark.KEEP_ALIVE | Mark.ZERO_WINDOW | Mark.ZERO_WINDOW_PROBE
-    | Mark.CAPTURED_TWICE
+    Mark.ACK_LOST_SEGMENT | Mark.KEEP_ALIVE | Mark.ZERO_WINDOW | Mark.ZERO_WINDOW_PROBE | Mark.CAPTURED_TWICE
 )  # fmt: skip
+"""A segment after a gap (``lost_segment``) is not among them: a gap that is filled before it is acknowledged and before
+the batch ends leaves no trace."""
 _NEAR = 1 << 29
 _MOST_REPEATS = 9
 """With more than this a conversation is given up: Zeek's T is written again at the tenth."""
@@ -107,7 +109,7 @@ class TcpWords:
         begun = (rows.seen & _BEGUN) != 0
         given_up = (rows.seen & _GIVEN_UP) != 0
         begins = ~begun & numbers.opened[groups.order[groups.start]] & rows.pure_syn[groups.start]
-        odd = np.logical_or.reduceat(rows.odd(), groups.start)
+        odd = np.logical_or.reduceat(rows.odd(), groups.start) | np.isin(groups.stream, _with_open_gap(marks))
         look = given_up | odd | ~(begun | begins)
         new = look & begun & ~given_up
         self._gone |= bool(new.any())
@@ -145,6 +147,17 @@ class TcpWords:
     def _is_kept(self, streams: NDArray[np.int64]) -> NDArray[np.bool_]:
         kept: NDArray[np.bool_] = (self._seen[streams] & (_BEGUN | _GIVEN_UP)) == _BEGUN
         return kept
+
+
+def _with_open_gap(marks: Marks) -> NDArray[np.int64]:
+    """Return the streams of the batch in which something is missing at its end."""
+    columns, placed = marks.lanes()
+    if columns is None:
+        return np.zeros(0, np.int64)
+    lags = columns.edge_lag.items()
+    lanes = [lane for lane, gaps in lags if any(until == UNENDING for _, until, _ in gaps)]
+    streams: NDArray[np.int64] = placed.stream[np.array(lanes, np.int64) >> 1]
+    return streams
 
 
 def _latest_of_other(marks: Marks) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
@@ -261,18 +274,21 @@ class _Rows:
         for bit, holds in ((4, self.second[at]), (5, self.full[at]), (6, behind), (7, self.length[at] > 0)):
             sign |= np.where(holds, np.uint8(1 << bit), np.uint8(0))
         rows, segments = self.order[at], self._segments
+        own, sequence = self.own[at], self.sequence[at]
+        # What a gap lacked came later, or the conversation would have been given up: it counts as sent before.
+        own = np.where((own != 0) & ((sequence - own).view(np.int32) > 0), sequence, own)
         return Events(
             self.groups.stream[self.of[at]],
             segments.number[rows],
             segments.time_ns[rows],
             self.second[at].astype(np.uint8),
             flags,
-            self.sequence[at],
+            sequence,
             self.ack[at],
             self.length[at],
             self.window[at],
             segments.scale_shift[rows],
-            self.own[at],
+            own,
             self.other[at],
             self.latest_ack[at],
             self.latest_window[at],
