@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from random import Random
 
 import dns.flags
 import dns.message
@@ -14,16 +15,16 @@ import pytest
 
 from sniffkit.errors import UsageError
 from sniffkit.sources.resolver import named_server, question_of, shown_unicode
-from sniffkit.sources.resolver.asking import records_of
+from sniffkit.sources.resolver.asking import believed, records_of
 from sniffkit.sources.resolver.denial import Denial
-from sniffkit.sources.resolver.judging import judge
+from sniffkit.sources.resolver.judging import IN, judge
 from sniffkit.sources.resolver.roots import TRUST_ANCHORS, root_servers
 from sniffkit.sources.resolver.saved import packets_of, save
-from sniffkit.sources.resolver.signatures import read_anchors
+from sniffkit.sources.resolver.signatures import check_signature, read_anchors
 from sniffkit.sources.resolver.system import in_hosts, name_servers
-from sniffkit.sources.resolver.trace import Asked
+from sniffkit.sources.resolver.trace import Asked, Stray
 from sniffkit.sources.writer import PcapWriter
-from tests.captures.reading import ones_complement
+from tests.captures.reading import UDP, datagram, frames, ones_complement
 
 WWW, ZONE, ROOT = (dns.name.from_text(name) for name in ("www.school.test", "school.test", "."))
 
@@ -98,7 +99,7 @@ def test_the_roots_are_thirteen_with_two_addresses_each() -> None:
 HINTS = Path("/usr/share/dns/root.hints")
 
 
-@pytest.mark.skipif(not HINTS.exists(), reason="no hints in ../shared nor of Debian's dns-root-data to compare with")
+@pytest.mark.skipif(not HINTS.exists(), reason="dns-root-data is not installed")
 def test_the_roots_are_those_that_debian_knows() -> None:
     words = [line.split() for line in HINTS.read_text().splitlines()]
     known = {line[-1] for line in words if len(line) > 2 and line[-2] in ("A", "AAAA")}
@@ -109,6 +110,35 @@ def test_the_roots_are_those_that_debian_knows() -> None:
 def test_the_anchors_built_in_are_two_digests() -> None:
     pytest.importorskip("cryptography", reason="cryptography is not installed")
     assert sorted(each.key_tag for each in read_anchors(None)) == [20326, 38696]
+
+
+def test_no_answer_however_damaged_stops_the_resolver() -> None:
+    """Octets of captured answers changed at random: each is thrown away or judged, and judged means never trusted."""
+    random = Random(42)
+    seeds = [
+        carried.payload[8:]
+        for name in ("dns-signed.pcap", "dns-faults.pcap")
+        for frame in frames(name)
+        if (carried := datagram(frame)) and carried.protocol == UDP and carried.payload[:2] == b"\0\x35"
+    ]
+    judged = 0
+    for _ in range(1500):
+        octets = bytearray(random.choice(seeds))
+        question = dns.message.from_wire(bytes(octets), ignore_trailing=True).question[0]
+        for _ in range(random.choice((1, 2, 3))):
+            octets[random.randrange(2, len(octets))] = random.choice((0, 1, 2, 5, 6, 43, 46, 47, 48, 50, 0xC0, 255))
+        query = dns.message.make_query(question.name, question.rdtype, id=int.from_bytes(octets[:2], "big"))
+        asked = exchange("udp")
+        message = believed(asked, query, bytes(octets), (asked.address, asked.port))
+        if isinstance(message, Stray):
+            continue
+        judged += 1
+        judgement = judge(message, ROOT, question.name, question.rdtype)
+        records_of(judgement.used)
+        for rrset in [*message.answer, *message.authority]:
+            assert check_signature(rrset, message.answer, {}).reason
+        Denial(ROOT, [each for each in message.authority if each.rdclass == IN]).no_name(question.name)
+    assert judged > 100
 
 
 # names that do not exist, proved

@@ -123,7 +123,7 @@ class Asker:
             asked.client, asked.client_port = _own_address(asked), handle.getsockname()[1]
             while _readable(handle, end):
                 octets, sender = handle.recvfrom(LARGEST)
-                found = _believed(asked, query, octets, (sender[0].partition("%")[0], sender[1]))
+                found = believed(asked, query, octets, (sender[0].partition("%")[0], sender[1]))
                 if isinstance(found, Stray):
                     if len(asked.strays) < KEPT_STRAYS:
                         asked.strays.append(found)
@@ -143,7 +143,7 @@ class Asker:
                 if not octets:
                     asked.failure = "tcp-closed"
                     return None
-                found = _believed(asked, query, octets, (asked.address, asked.port))
+                found = believed(asked, query, octets, (asked.address, asked.port))
                 if not isinstance(found, Stray):
                     asked.response = octets
                     return found
@@ -193,7 +193,7 @@ def _exactly(stream: socket.socket, octets: int, end: float) -> bytes:
     return parts
 
 
-def _believed(
+def believed(
     asked: Asked, query: dns.message.Message, octets: bytes, sender: tuple[str, int]
 ) -> dns.message.Message | Stray:
     """Return the message if it answers the question, else why it does not."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 MOST_ITERATIONS = 500
 """More rounds of hashing than any zone needs would only keep the resolver busy (RFC 9276 says 0)."""
 
+SHA_1 = 1
+"""The only hash that NSEC3 has."""
+
 OPT_OUT = 1
 NS, CNAME, SOA, DS, NSEC, NSEC3 = 2, 5, 6, 43, 47, 50
 
@@ -38,7 +41,9 @@ class Denial:
         self._zone = zone
         self._nsec: list[tuple[Any, Any]] = [(each.name, each[0]) for each in sets if each.rdtype == NSEC]
         self._nsec3: list[tuple[Any, Any]] = [
-            (each.name, each[0]) for each in sets if each.rdtype == NSEC3 and each[0].iterations <= MOST_ITERATIONS
+            (each.name, each[0])
+            for each in sets
+            if each.rdtype == NSEC3 and each[0].algorithm == SHA_1 and each[0].iterations <= MOST_ITERATIONS
         ]
         self._hashes: dict[tuple[dns.name.Name, int, bytes], str] = {}
 
@@ -77,7 +82,7 @@ class Denial:
         The signature tells where the wildcard is, so with NSEC3 only the name next to it must be absent (RFC 5155
         section 8.8).
         """
-        return self._absent(name, name.split(labels + 1)[1])
+        return labels + 1 < len(name) and self._absent(name, name.split(labels + 1)[1])
 
     def _at(self, name: dns.name.Name) -> Any:
         """Return the record that stands at this very name, None where there is none."""

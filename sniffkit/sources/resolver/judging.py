@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from sniffkit.sources.resolver.trace import Outcome
 
+IN = 1
+"""The class Internet; records of any other class have no place in an answer."""
+
 MOST_ALIASES = 16
 """Aliases followed one after the other (most resolvers allow 8 to 17)."""
 
@@ -83,10 +86,9 @@ def _follow(
     message: dns.message.Message, zone: dns.name.Name, name: dns.name.Name, kind: dns.rdatatype.RdataType
 ) -> Judgement | None:
     """Follow aliases through the answer section as far as it may be believed; None where nothing is of the name."""
-    import dns.rdataclass
     import dns.rdatatype
 
-    sets = {(each.name, each.rdtype): each for each in message.answer if each.rdclass == dns.rdataclass.IN}
+    sets = {(each.name, each.rdtype): each for each in message.answer if each.rdclass == IN}
     chain, at = [name], name
     used: list[dns.rrset.RRset] = []
     while at.is_subdomain(zone):
@@ -112,7 +114,7 @@ def _follow(
 def _delegation(message: dns.message.Message) -> dns.rrset.RRset | None:
     import dns.rdatatype
 
-    return next((each for each in message.authority if each.rdtype == dns.rdatatype.NS), None)
+    return next((each for each in message.authority if (each.rdclass, each.rdtype) == (IN, dns.rdatatype.NS)), None)
 
 
 def _referral(message: dns.message.Message, zone: dns.name.Name, delegated: dns.rrset.RRset) -> Judgement:
@@ -123,7 +125,7 @@ def _referral(message: dns.message.Message, zone: dns.name.Name, delegated: dns.
     glue: dict[dns.name.Name, list[str]] = {name: [] for name in names}
     outside = []
     for rrset in message.additional:
-        if rrset.rdtype not in (dns.rdatatype.A, dns.rdatatype.AAAA) or rrset.name not in glue:
+        if rrset.rdclass != IN or rrset.rdtype not in (dns.rdatatype.A, dns.rdatatype.AAAA) or rrset.name not in glue:
             continue
         if rrset.name.is_subdomain(zone):
             glue[rrset.name] += [rdata.address for rdata in rrset]
@@ -138,6 +140,6 @@ def _negative_ttl(message: dns.message.Message) -> int:
     import dns.rdatatype
 
     for rrset in message.authority:
-        if rrset.rdtype == dns.rdatatype.SOA:
+        if (rrset.rdclass, rrset.rdtype) == (IN, dns.rdatatype.SOA):
             return int(min(rrset.ttl, rrset[0].minimum))
     return 0

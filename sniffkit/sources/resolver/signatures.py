@@ -88,7 +88,7 @@ def check_keys(
     """Check a zone's keys: one of them fits the trusted digest, and that one signs them all."""
     import dns.rrset
 
-    section = list(section)
+    section = [each for each in section if each.rdclass == trusted.rdclass]
     keys = next((each for each in section if (each.name, each.rdtype) == (zone, DNSKEY)), None)
     if keys is None:
         return Checked("no-keys"), None
@@ -128,7 +128,10 @@ def check_signature(
     signatures = [
         signature
         for each in section
-        if each.rdtype == RRSIG and each.name == rrset.name and each.covers == rrset.rdtype
+        if each.rdclass == rrset.rdclass
+        and each.rdtype == RRSIG
+        and each.name == rrset.name
+        and each.covers == rrset.rdtype
         for signature in each
     ]
     worst = Checked("no-signature")

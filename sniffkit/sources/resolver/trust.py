@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sniffkit.sources.resolver.asking import text_of
 from sniffkit.sources.resolver.denial import NSEC, NSEC3, Denial
+from sniffkit.sources.resolver.judging import IN
 from sniffkit.sources.resolver.signatures import Checked, algorithm_name, check_keys, check_signature, usable
 from sniffkit.sources.resolver.trace import Proof, Server
 from sniffkit.sources.resolver.zones import Zone
@@ -97,7 +98,9 @@ class Trust:
         """Check what a referral says of the child's keys: their digest, or that there is none."""
         import dns.rdatatype
 
-        digest = next((e for e in message.authority if (e.name, e.rdtype) == (child, dns.rdatatype.DS)), None)
+        digest = next(
+            (e for e in message.authority if e.rdclass == IN and (e.name, e.rdtype) == (child, dns.rdatatype.DS)), None
+        )
         status: Security
         if digest is not None:
             checked = check_signature(digest, message.authority, zone.keys)
@@ -125,7 +128,11 @@ class Trust:
             if rrset.rdtype == dns.rdatatype.RRSIG:
                 continue
             signer = next(
-                (each[0].signer for each in message.answer if each.name == rrset.name and each.covers == rrset.rdtype),
+                (
+                    each[0].signer
+                    for each in message.answer
+                    if each.rdclass == IN and each.name == rrset.name and each.covers == rrset.rdtype
+                ),
                 None,
             )
             judge = zone
@@ -154,7 +161,9 @@ class Trust:
         import dns.rdatatype
 
         name, kind = dns.name.from_text(hop.name), dns.rdatatype.from_text(hop.type)
-        signer = next((each[0].signer for each in message.authority if each.rdtype == dns.rdatatype.RRSIG), None)
+        signer = next(
+            (e[0].signer for e in message.authority if (e.rdclass, e.rdtype) == (IN, dns.rdatatype.RRSIG)), None
+        )
         judge = zone
         if signer is None or signer != zone.name:
             judge = yield from self._step_down(walk, hop, zone, signer or name, answering)
@@ -169,7 +178,7 @@ class Trust:
 
     def _denial(self, zone: Zone, message: dns.message.Message) -> tuple[Denial, Checked]:
         """Return the gaps an answer shows, and whether all of them are rightly signed."""
-        gaps = [each for each in message.authority if each.rdtype in (NSEC, NSEC3)]
+        gaps = [each for each in message.authority if each.rdclass == IN and each.rdtype in (NSEC, NSEC3)]
         checked = Checked("" if gaps else "denial-missing")
         for gap in gaps:
             checked = check_signature(gap, message.authority, zone.keys)
@@ -195,7 +204,9 @@ class Trust:
             message = yield from self._fetch(walk, hop, answering, text_of(child), "DS")
             if message is None:
                 break
-            digest = next((e for e in message.answer if (e.name, e.rdtype) == (child, dns.rdatatype.DS)), None)
+            digest = next(
+                (e for e in message.answer if e.rdclass == IN and (e.name, e.rdtype) == (child, dns.rdatatype.DS)), None
+            )
             if digest is None:
                 denial, checked = self._denial(at, message)
                 if not checked.reason and denial.unsigned_delegation(child):
