@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sniffkit.analysis.announced_connections import AnnouncedConnections
 from sniffkit.analysis.endpoint_pairs import grown
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN, Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams, sorted_rows
@@ -83,6 +84,7 @@ class TcpFields:
         self.conversations = TcpConversations()
         self.times = StreamTimes()
         self.closers = Closers()
+        self.announced = AnnouncedConnections()
 
     def feed(self, columns: Columns) -> Callable[[str], Occurrences | None]:
         """Analyse the next batch; return what reads the fields of it (None for a field of others)."""
@@ -110,6 +112,8 @@ class _BatchTcp:
         if run.any_ours:
             nowhere = np.zeros(len(columns.batch), np.int64)
             self.facts = run.conversations.feed(self.segments, self.numbers, nowhere)
+        if "tcp.completeness" in run.wanted:
+            self.announced = run.announced.feed(columns, self.segments, self.numbers)
         if run.any_time:
             self.relative, self.delta = run.times.feed(self.numbers.stream, self.segments.time_ns)
         if run.any_close:
@@ -188,7 +192,7 @@ class _BatchTcp:
         assert self.marks is not None
         marks = self.marks
         if id == "tcp.completeness":
-            return marks.completeness(), self._told
+            return np.where(self.announced, marks.completeness() & 0xFE, marks.completeness()), self._told
         if id == "tcp.window_size":
             return marks.window_size, self._told
         if id == "tcp.window_size_scalefactor":

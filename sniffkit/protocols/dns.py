@@ -173,4 +173,10 @@ def add_name(reader: Reader, id: str, origin: int) -> int:
     return len(labels)
 
 
-PROTOCOL = Protocol("dns", HEADER, {"udp.port": (53, *LAYER_OF_PORT), "tcp.port": (53,)}, read, start=NOTHING)
+PROTOCOL = Protocol(
+    "dns",
+    HEADER,
+    {"udp.port": (53, *LAYER_OF_PORT), "udp.guess": (53,), "tcp.port": (53,)},
+    read,
+    start=NOTHING,
+)

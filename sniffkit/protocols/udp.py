@@ -28,8 +28,26 @@ HEADER = Header(
 )
 
 
+NAME_PORT, NAME_HEADER = 53, 12
+
+OTHERS = (67, 68, 69, 88, 111, 123, 137, 138, 161, 162, 389, 464, 500, 514, 520, 546, 547, 1900, 3702, 4500, 5060)
+"""Ports of well-known protocols that we do not read and that Wireshark does: what they carry is not guessed at."""
+
+
+def about_names(flags: Any, questions: Any, answers: Any, authorities: Any, additionals: Any) -> Any:
+    """Tell whether words that would be the header of a DNS message make sense as one (Wireshark's own rule).
+
+    On any port: a question asks for one name, an answer repeats at most one and has no absurd number of records.
+    """
+    question = (flags & 0x8000 == 0) & (questions == 1) & (answers == 0) & (authorities == 0) & (additionals <= 2)
+    answer = (flags & 0x8000 != 0) & (questions <= 1) & (answers <= 100) & (authorities <= 10) & (additionals <= 10)
+    return (flags & 0x7800 == 0) & (question | answer)
+
+
 def read(reader: Reader) -> None:
     """Say what the datagram carries, by its ports."""
+    from sniffkit.protocols import find
+
     length, available = reader.value("udp.length"), reader.wire_end - reader.start
     if length == 0:
         reader.problem("udp.length-zero", present=available)
@@ -44,6 +62,11 @@ def read(reader: Reader) -> None:
     payload = min(length, available) - HEADER.octets
     source, destination = reader.value("udp.srcport"), reader.value("udp.dstport")
     reader.carry_by_port("udp.port", source, destination, payload)
+    unknown = all(find("udp.port", port) is None and port not in OTHERS for port in (source, destination))
+    if unknown and reader.left > NAME_HEADER:
+        words = [reader.number(HEADER.octets + place, 2) for place in range(2, NAME_HEADER, 2)]
+        if payload > NAME_HEADER and about_names(*words):
+            reader.carry("udp.guess", NAME_PORT, payload)
 
 
 def payload_length(columns: Columns) -> NDArray[Any]:
@@ -57,11 +80,25 @@ def payload_length(columns: Columns) -> NDArray[Any]:
 
 
 def step(headers: Headers) -> list[Carried]:
-    """Say what each datagram carries: by its lower port first, as tshark does, then by the other."""
+    """Say what each datagram carries: by its lower port first, as tshark does, then by the other; or it may be DNS."""
+    import numpy as np
+
+    from sniffkit.protocols.walk import codes_of
+
     length = headers.field("udp.length").astype("i8")
     length[length == 0] = headers.length[length == 0]
     source, destination = headers.field("udp.srcport"), headers.field("udp.dstport")
-    return [Carried("udp.port", (source, destination), HEADER.octets, length - HEADER.octets)]
+    carried = [Carried("udp.port", (source, destination), HEADER.octets, length - HEADER.octets)]
+    unknown = (codes_of(carried[0], len(headers)) == 0) & (np.minimum(headers.present, length) > 8 + NAME_HEADER)
+    at = np.flatnonzero(unknown & ~np.isin(source, OTHERS) & ~np.isin(destination, OTHERS))
+    if len(at):
+        some = headers.select(at)
+        guessed = about_names(*(some.word(HEADER.octets + place) for place in range(2, NAME_HEADER, 2)))
+        if guessed.any():
+            where = np.zeros(len(headers), np.bool_)
+            where[at[guessed]] = True
+            carried.append(Carried("udp.guess", NAME_PORT, HEADER.octets, length - HEADER.octets, where))
+    return carried
 
 
 PROTOCOL = Protocol(

@@ -256,11 +256,14 @@ def packets() -> BatchFields:
 
 
 def try_out(filter: str) -> None:
+    place = 0
     try:
         chosen = DisplayFilter(filter, tcp_fields.types())
     except UsageError as error:
-        assert 0 <= int(str(error.values.get("place", 0))) <= len(filter)
+        place = int(str(error.values.get("place", 0)))
         return
+    finally:
+        assert 0 <= place <= len(filter)
     assert chosen.matching(packets()).shape == (len(MADE),)
 
 
