@@ -54,6 +54,7 @@ NUMPY_ONLY_WHEN_USED = [
 NOT_A_COMMAND = {
     "filtering": "-Y and --only, the same for every command that reads packets",
     "help": "the words of --help, in the language asked for",
+    "spoken": "commands whose help page is in the reader's language to the last heading",
     "complaint": "how any command's error is told",
     "selection": "which packets are meant by 3,7-9, for every command that takes packet numbers",
     "reading": "the options and the end that every command reading captures has",

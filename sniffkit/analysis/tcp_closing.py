@@ -102,7 +102,7 @@ def reset(connection: ConnectionState, segment: Segment, me: End, peer: End) -> 
     if connection.over and me.state == State.CLOSED and peer.state in (State.CLOSED, State.LISTEN):
         connection.tell("tcp.reset-after-close")
         return Phase.AFTER_CLOSE, ()
-    if not me.seen and not peer.seen:
+    if connection.packets == 1:  # the capture shows nothing of this conversation before its end
         connection.already_open()
     reason = _reset_has_no_force(connection, segment, peer)
     if reason:

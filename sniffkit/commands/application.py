@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 
 import typer
-from typer.core import TyperCommand
 
 from sniffkit.commands import arp, dns, explain, fields, flows, interfaces, live, resolve
 from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import remember, say
+from sniffkit.commands.spoken import SpokenCommand, SpokenGroup
 from sniffkit.errors import ExitCode, SniffkitError
 
 DEBUG = "--debug"
 """Anywhere on the command line: a mistake of the program shows its traceback."""
 
 app = typer.Typer(
+    cls=SpokenGroup,
     help=say("sniffkit"),
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -46,7 +48,9 @@ def _until_nobody_reads(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _register(name: str, command: Callable[..., None], cls: type[TyperCommand] | None = None, told: str = "") -> None:
+def _register(
+    name: str, command: Callable[..., None], cls: type[SpokenCommand] = SpokenCommand, told: str = ""
+) -> None:
     app.command(name, help=say(told or name), cls=cls)(_until_nobody_reads(command))
 
 
@@ -99,7 +103,12 @@ def application(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if debug:
             raise
-        complain(_our_fault(error), given)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+            # Python flushes standard output once more when it ends, and must find a place for it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            complain(SniffkitError("usage.output-failed", reason=error.strerror), given)
+        else:
+            complain(_our_fault(error), given)
         return ExitCode.DAMAGED
 
 

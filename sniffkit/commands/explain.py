@@ -22,7 +22,7 @@ def explain(
     count: Annotated[int | None, typer.Option("-c", "--count", metavar="N", min=1, help=say("count"))] = None,
     json: Annotated[bool, typer.Option("--json", help=say("json"))] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help=say("quiet"))] = False,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help=say("verbose"))] = 0,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, show_default=False, help=say("verbose"))] = 0,
     octets: Annotated[bool, typer.Option("-x", help=say("octets"))] = False,
     characters: Annotated[bool, typer.Option("-X", help=say("characters"))] = False,
     lang: Annotated[str | None, typer.Option("--lang", metavar="en|zh", help=say("lang"))] = None,

@@ -8,10 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from sniffkit.commands.help import say
 from sniffkit.commands.reading import Color, Lang, chosen_color, chosen_language
+from sniffkit.commands.spoken import SpokenCommand
 from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LINK_TYPES = {"LINUX_SLL": 113, "LINUX_SLL2": 276}
 BEHIND_DASHES = "sniffkit.command"
 
 
-class LiveCommand(TyperCommand):
+class LiveCommand(SpokenCommand):
     """Keeps what stands behind ``--`` apart: it is a command to run and not a word of the filter."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -62,7 +62,9 @@ def live(
     table: Annotated[bool, typer.Option("--table", help=say("live-table"))] = False,
     json: Annotated[bool, typer.Option("--json", help=say("json"))] = False,
     quiet: Annotated[int, typer.Option("-q", "--quiet", count=True, help=say("live-quiet"))] = 0,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help=say("live-verbose"))] = 0,
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, show_default=False, help=say("live-verbose"))
+    ] = 0,
     lang: Lang = None,
     color: Color = "auto",
     no_names: Annotated[bool, typer.Option("-n", help=say("no-names"), hidden=True)] = False,

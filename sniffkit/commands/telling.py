@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sniffkit.explanations.language import Language
     from sniffkit.explanations.lesson import PacketLesson
     from sniffkit.explanations.listing import Lines
+    from sniffkit.renderers.progress import ProgressBar
     from sniffkit.sources import Source
 
 
@@ -80,15 +81,32 @@ class Telling:
         self.screen = Screen.of(stdout(), wishes.color)
         self.terminal = Terminal(self.screen)
         self.protocols: Counter[str] = Counter()
+        self._comments_placed = 0
 
     def run(self) -> None:
-        """Read to the end, or until enough packets were told."""
+        """Read to the end, or until enough packets were told; a long file shows how far it is."""
+        from sniffkit.renderers.progress import ProgressBar
+
+        with ProgressBar(self.source.name) as progress:
+            self._tell_batches(progress)
+        if not self.wishes.json and not self.wishes.quiet:
+            self.terminal.tell(self.story.end_of_run())
+            if self.wishes.packets is None:
+                from sniffkit.explanations.summary import summarise
+
+                whole = [comment.text for comment in self.source.comments if comment.packet == 0]
+                about = (tuple(whole), self.source.names)
+                self.terminal.summary(summarise(self.analysis, self.protocols, self.catalogue, *about))
+
+    def _tell_batches(self, progress: ProgressBar) -> None:
         show = self._shower()
         last = self.wishes.packets.last if self.wishes.packets is not None else None
         for batch in self.source:
+            progress.move(self.source.octets_read, self.source.octets_total)
             if self._left is not None and self._every_packet:
                 batch = batch.head(self._left)  # noqa: PLW2901 - what comes after the last packet told is not read
             facts = self.analysis.feed(batch)
+            self._place_comments(facts)
             lines = self.listing.lines(facts)
             wanted = self._wanted(facts)
             self.protocols.update(lines.protocol)
@@ -96,12 +114,21 @@ class Telling:
             if self._left == 0 or (last is not None and batch.first + len(batch) > last):
                 self._ended_early = True
                 break
-        if not self.wishes.json and not self.wishes.quiet:
-            self.terminal.tell(self.story.end_of_run())
-            if self.wishes.packets is None:
-                from sniffkit.explanations.summary import summarise
 
-                self.terminal.summary(summarise(self.analysis, self.protocols, self.catalogue))
+    def _place_comments(self, facts: BatchFacts) -> None:
+        """Put what people wrote into the capture under the packets that it is about."""
+        from sniffkit.analysis.facts import Fact
+        from sniffkit.explanations.plain import escaped
+
+        batch = facts.columns.batch
+        comments = self.source.comments
+        for comment in comments[self._comments_placed :]:
+            if comment.packet >= batch.first + len(batch):
+                break  # the source is ahead of what it has handed out
+            self._comments_placed += 1
+            if comment.packet >= batch.first:
+                fact = Fact("frame.commented", "note", {"comment": escaped(comment.text)})
+                facts.told.setdefault(comment.packet - batch.first, []).append(fact)
 
     def check_selection(self) -> None:
         """Complain of a packet or conversation asked for that the capture does not have. Raises UsageError."""

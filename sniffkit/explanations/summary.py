@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sniffkit.analysis.conversations import outcome_of
 from sniffkit.explanations.lesson import Note, Summary, Table
+from sniffkit.explanations.plain import escaped
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -26,8 +29,18 @@ ENOUGH_WRONG = 3
 """Wrong checksums that make offload certain where a sender has no right ones."""
 
 
-def summarise(analysis: CaptureAnalysis, protocols: Counter[str], catalogue: Catalogue) -> Summary:
-    """Return the summary of everything that was fed to ``analysis``; protocols: packets by protocol."""
+def summarise(
+    analysis: CaptureAnalysis,
+    protocols: Counter[str],
+    catalogue: Catalogue,
+    comments: tuple[str, ...] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> Summary:
+    """Return the summary of everything that was fed to ``analysis``.
+
+    protocols: packets by protocol; comments: what people wrote about the whole capture; names: those of addresses that
+    the capture brings along
+    """
     say = catalogue.text
     lasted = analysis.last_ns - analysis.first_ns if analysis.first_ns != NO_TIME else 0
     heading = say("summary.heading", packets=analysis.packets, lasted_ns=lasted)
@@ -40,6 +53,10 @@ def summarise(analysis: CaptureAnalysis, protocols: Counter[str], catalogue: Cat
         paragraphs.append(say("summary.protocols", protocols=told))
     found = (_conversations(analysis, catalogue), _datagrams(analysis, catalogue))
     tables = [table for table in found if table is not None]
+    paragraphs += [say("summary.comment", comment=escaped(comment)) for comment in comments[:SHOWN]]
+    if names:
+        told = comma.join(f"{escaped(address)} = {escaped(name)}" for address, name in list(names.items())[:SHOWN])
+        paragraphs.append(say("summary.names", names=told))
     return Summary(heading, tuple(paragraphs), tuple(tables), tuple(_limits(analysis, catalogue)))
 
 

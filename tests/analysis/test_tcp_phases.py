@@ -223,6 +223,11 @@ LADDERS = {
     > -    100           client SYN-SENT      server LISTEN         handshake +tcp.flags-odd
     > FSRPAU 100         client SYN-SENT      server LISTEN         handshake +tcp.flags-odd
     """,
+    # A probe that no TCP sends opens nothing; the answer to it closes nothing that was open.
+    "probe with SYN and FIN": """
+    > SF   100           client CLOSED        server LISTEN         midstream +tcp.flags-odd
+    < RA   0   ack 102   client CLOSED        server CLOSED         reset reset
+    """,
     "SYN captured after its answer": """
     < SA   300   ack 101 client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn-ack
     > S    100           client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn

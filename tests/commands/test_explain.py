@@ -112,3 +112,16 @@ def test_missing_file(sniffkit: Callable[..., Any]) -> None:
     assert run.out == ""
     assert "no-such-file.pcap" in run.err
     assert "Traceback" not in run.err
+
+
+def test_comments_in_a_capture_are_told(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    """What somebody wrote into a pcapng stands under its packet, or in the summary where it is about all."""
+    from sniffkit.sources.writer import create_capture
+
+    path = tmp_path / "commented.pcapng"
+    with create_capture(str(path)) as writer:
+        writer.write(bytes(60), 1_000_000_000)
+        writer.write_comment("look \x1b[31mhere")
+    run = sniffkit("explain", path)
+    assert r"look \x1b[31mhere" in run.out
+    assert "\x1b" not in run.out
