@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Files = Annotated[list[str] | None, typer.Argument(metavar="FILE...", help=say("files"), show_default=False)]
 Read = Annotated[list[str] | None, typer.Option("-r", metavar="FILE", help=say("read"))]
-Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, help=say("verbose-exchanges"))]
+Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, show_default=False, help=say("verbose-exchanges"))]
 Json = Annotated[bool, typer.Option("--json", help=say("json-exchanges"))]
 Lang = Annotated[str | None, typer.Option("--lang", metavar="en|zh", help=say("lang"))]
 Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help=say("color"))]

@@ -120,8 +120,7 @@ def test_comments_in_a_capture_are_told(tmp_path: Path, sniffkit: Callable[..., 
 
     path = tmp_path / "commented.pcapng"
     with create_capture(str(path)) as writer:
-        writer.write(bytes(60), 1_000_000_000)
-        writer.write_comment("look \x1b[31mhere")
+        writer.write_comment(bytes(60), 1_000_000_000, "look \x1b[31mhere")
     run = sniffkit("explain", path)
     assert r"look \x1b[31mhere" in run.out
     assert "\x1b" not in run.out
