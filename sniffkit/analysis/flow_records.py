@@ -1,4 +1,7 @@
-"""What is known of one conversation, as a typed record: who, how much, how it opened and closed, what went wrong."""
+"""What is known of one conversation, as a typed record: who, how much, how it opened and closed, what went wrong.
+
+The records are not frozen: to make a frozen one takes Python three times as long, and there may be millions.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from sniffkit.analysis.conversations import Closed, ClosedBy, Opened
 FlowProtocol = Literal["tcp", "udp", "icmp"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AnswerTime:
     """How long an end takes to acknowledge what it is sent, seen from the capture point, in nanoseconds."""
 
@@ -20,7 +23,7 @@ class AnswerTime:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FlowEnd:
     """One end of a conversation, and what it sent.
 
@@ -54,7 +57,7 @@ class FlowEnd:
     syns: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Flow:
     """One conversation, or one part of it (``part`` counts on where it was let go for idleness and went on).
 

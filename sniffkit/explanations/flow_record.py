@@ -18,10 +18,12 @@ class FlowRecords:
         self._catalogue = catalogue
         self._between = " " if catalogue.language == "en" else ""
         self._said: dict[tuple[object, ...], str] = {}
+        self._judged: dict[tuple[object, ...], tuple[list[str], str]] = {}
 
     def record(self, flow: Flow) -> dict[str, Any]:
         """Return a conversation as one JSON object."""
-        tcp, facts = flow.protocol == "tcp", verdict(flow)
+        tcp = flow.protocol == "tcp"
+        ids, text = self._judge(flow)
         record: dict[str, Any] = {
             "protocol": flow.protocol,
             "stream": flow.stream,
@@ -45,8 +47,8 @@ class FlowRecords:
             "last_packet": flow.last_packet,
             "longest_silence": flow.silence_ns / 1e9,
             "longest_silence_packet": flow.silence_packet or None,
-            "verdict": [fact.id for fact in facts],
-            "text": self._between.join([self._say(fact.id, fact.values) for fact in facts]),
+            "verdict": ids,
+            "text": text,
         }
         if flow.identifier is not None:
             record["identifier"] = flow.identifier
@@ -54,7 +56,28 @@ class FlowRecords:
 
     def verdict(self, flow: Flow) -> str:
         """Return the verdict on a conversation in words."""
-        return self._between.join(self._say(fact.id, fact.values) for fact in verdict(flow))
+        return self._judge(flow)[1]
+
+    def _judge(self, flow: Flow) -> tuple[list[str], str]:
+        """Return the ids and the words of a verdict; those on orderly ends are remembered, most are of a kind."""
+        client, server = flow.client, flow.server
+        if flow.closed != "fin":
+            return self._judge_anew(flow)
+        key = (
+            flow.opened, flow.closed_by, flow.course, client.state, server.state, client.retransmissions,
+            server.retransmissions, client.out_of_order, server.out_of_order, client.zero_windows, server.zero_windows,
+            client.payload_bytes + server.payload_bytes > 0, client.packets > 0, server.packets > 0,
+        )  # fmt: skip
+        found = self._judged.get(key)
+        if found is None:
+            if len(self._judged) > 10_000:
+                self._judged.clear()
+            found = self._judged[key] = self._judge_anew(flow)
+        return found
+
+    def _judge_anew(self, flow: Flow) -> tuple[list[str], str]:
+        facts = verdict(flow)
+        return [fact.id for fact in facts], self._between.join([self._say(fact.id, fact.values) for fact in facts])
 
     def _say(self, id: str, values: dict[str, object]) -> str:
         key = (id, *values.values())

@@ -185,3 +185,18 @@ def test_parquet(sniffkit: Callable[..., Any], tmp_path: Path) -> None:
     every = records(sniffkit("flows", "--json", path))
     assert table.column("history").to_pylist() == [record["history"] for record in every]
     assert table.column("client_port").to_pylist() == [record["client"]["port"] for record in every]
+
+
+def test_a_remembered_verdict_is_the_verdict() -> None:
+    """Verdicts on orderly ends are made once and remembered by what they depend on."""
+    from sniffkit import open as open_capture
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.explanations.flow_record import FlowRecords
+
+    catalogue = Catalogue("en")
+    remembering = FlowRecords(catalogue)
+    with open_capture(*SAMPLES) as capture:
+        flows = list(capture.flows())
+    assert len(flows) > len(SAMPLES)
+    for flow in [*flows, *flows]:
+        assert remembering.verdict(flow) == FlowRecords(catalogue).verdict(flow)
