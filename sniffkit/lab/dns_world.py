@@ -72,13 +72,15 @@ class DnsWorld(World):
         return os.path.join(self.directory, "anchor")
 
     def close(self) -> None:
-        """End the servers, then let the world go."""
-        for server in self.servers:
-            server.close()
-        if self.odd is not None:
-            self.odd.close()
-        super().close()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        """End the servers, then let the world go; its files go, too, when somebody presses Ctrl-C meanwhile."""
+        try:
+            for server in self.servers:
+                server.close()
+            if self.odd is not None:
+                self.odd.close()
+            super().close()
+        finally:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     def _join_lan(self) -> None:
         """Client and resolver on one switch of the router; everybody knows his neighbours."""
