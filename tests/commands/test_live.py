@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -355,6 +356,14 @@ def private(tmp_path: Path) -> Path:
     return home
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder of the user nobody; pytest's own are closed to all but root."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, 65534, 65534)
+        yield Path(folder)
+
+
 @needs_real_root
 def test_plain_root_stays_root_without_any_right(cable: Cable, tmp_path: Path, private: Path) -> None:
     """Run from a folder with mode 0700, with rotation, which needs the folder until the end."""
@@ -379,14 +388,8 @@ def test_plain_root_stays_root_without_any_right(cable: Cable, tmp_path: Path, p
 
 
 @needs_real_root
-def test_behind_sudo_it_becomes_the_user(cable: Cable, tmp_path: Path, private: Path) -> None:
+def test_behind_sudo_it_becomes_the_user(cable: Cable, tmp_path: Path, private: Path, place: Path) -> None:
     """The program itself is out of the user's reach by then, and packets still call for all of it."""
-    place = tmp_path / "place"
-    place.mkdir()
-    for folder in (place, *tmp_path.parents, tmp_path):
-        if str(folder).startswith("/tmp/"):
-            folder.chmod(0o755)
-    os.chown(place, 65534, 65534)
     sudo = {"SUDO_UID": "65534", "SUDO_GID": "65534", "SUDO_USER": "nobody", "PYTHONPATH": str(private)}
     rotation = ["-b", "filesize:2", "-w", str(place / "a.pcap")]
     out = tmp_path / "out"
@@ -461,7 +464,7 @@ def screen(room: Classroom, tmp_path: Path) -> Iterator[Any]:
         do("kill-server")
 
 
-def wait_for(screen: Any, pattern: str, seconds: float = 10.0) -> str:
+def wait_for(screen: Any, pattern: str, seconds: float = 20.0) -> str:
     end = time.monotonic() + seconds
     while not re.search(pattern, shown := screen("capture-pane", "-p"), re.M):
         assert time.monotonic() < end, shown
