@@ -156,7 +156,7 @@ def end(result: Result, catalogue: Catalogue) -> int:
     sys.stdout.flush()
     failure = result.failure
     if failure is None and result.security == "bogus":
-        failure = ResolutionFailed("resolver.bogus", hop=result.hops, name=result.name)
+        failure = ResolutionFailed("resolver.bogus", hop=result.bogus_hop or result.hops, name=result.name)
     if failure is None:
         return ExitCode.OK
     if failure.values.get("zone") == ".":

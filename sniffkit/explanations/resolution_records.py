@@ -132,6 +132,7 @@ def result_record(result: Result) -> dict[str, Any]:
         "answers": records(result.records),
         "negative_ttl": result.negative_ttl or None,
         "security": result.security or None,
+        "bogus_hop": result.bogus_hop or None,
         "hops": result.hops,
         "questions": result.questions,
         "elapsed_ms": milliseconds(result.elapsed_ns),

@@ -247,6 +247,7 @@ def test_another_roots_key_fits_nothing(world: RunningWorld) -> None:
     run = asked(world, "--dnssec", "www.school.test")
     assert run.of_kind("proof")[0]["reason"] == "no-digest-fits"
     assert run.code == 1
+    assert run.err.startswith("sniffkit: hop 1: DNSSEC fails")
 
 
 @needs_world

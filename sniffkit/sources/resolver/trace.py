@@ -193,4 +193,6 @@ class Result:
     elapsed_ns: int = 0
     negative_ttl: int = 0
     security: Security = ""
+    bogus_hop: int = 0
+    """The hop at which a signature did not hold, 0 where none was wrong."""
     failure: ResolutionFailed | None = None

@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 class Trust:
     """Checks what a walk finds, zone by zone; asks for the keys it needs.
 
-    anchors: DS or DNSKEY records of the root
+    anchors:   DS or DNSKEY records of the root
+    bogus_hop: number of the first hop at which something did not hold, 0 where all did
     """
 
     def __init__(self, anchors: dns.rrset.RRset) -> None:
         self._anchors = anchors
+        self.bogus_hop = 0
         self._proved: dict[dns.name.Name, tuple[Security, dns.rrset.RRset | None]] = {}
 
     def inherit(self, parent: Zone, child: Zone) -> None:
@@ -226,6 +228,8 @@ class Trust:
     def _proof(
         self, hop: Hop, what: str, zone: Zone, name: str, kind: str, checked: Checked, status: Security = ""
     ) -> Proof:
+        if checked.reason and not self.bogus_hop:
+            self.bogus_hop = hop.number
         return Proof(
             hop.number,
             hop.depth,

@@ -100,6 +100,7 @@ class Walk:
             result.records = found.hop.records
             result.negative_ttl = found.judgement.negative_ttl
             result.security = found.security
+        result.bogus_hop = self._trust.bogus_hop if self._trust is not None else 0
         result.elapsed_ns = time.monotonic_ns() - begun
         result.hops, result.questions = len(self.hops), len(self.asked)
 
