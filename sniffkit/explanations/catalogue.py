@@ -22,6 +22,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "eth": ("ethernet",),
     "frame": ("frame_facts", "frame"),
     "erspan": ("gre",),
+    "fields": ("filter",),
     "erspan3": ("gre",),
     "geneve": ("overlays",),
     "gtp": ("overlays",),
