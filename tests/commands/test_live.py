@@ -159,7 +159,7 @@ def test_ctrl_c_tells_the_counters_and_the_summary(room: Classroom, tmp_path: Pa
     assert running.process.returncode == 0
     assert "[handshake 3/3]" in out
     assert "[close 4/4]" in out
-    found = re.search(r"Summary: (\d+) packets", out)  # 11, but for a kernel on a busy machine that joins or repeats one
+    found = re.search(r"Summary: (\d+) packets", out)  # 11, but a busy kernel joins or repeats some
     assert found
     assert "TIME-WAIT / CLOSED" in out
     assert f"{found[1]} packets captured, {found[1]} received by the filter, 0 dropped by the kernel" in running.said
