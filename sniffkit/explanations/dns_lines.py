@@ -6,7 +6,7 @@ it is read whole by ``dns_record``.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
 from struct import Struct
 from typing import TYPE_CHECKING, TypeAlias
@@ -34,12 +34,15 @@ KEPT = 65_536
 """How many texts of one kind are kept ready; past that all are forgotten."""
 
 KEPT_RESPONSES = 32_768
-"""The same of whole responses."""
+"""The same of whole responses, and of those met a while ago once more as many."""
 
 _POINTERS = 8
 _QUESTION_NAME = 12
 _ASKED = b"\xc0\x0c"
 """A pointer to the name in the question."""
+
+_TIME = "\0"
+"""Stands in ready texts where a time to live belongs; in JSON it never stands for itself."""
 
 _HEADER, _FIVE_NUMBERS = Struct(">6H"), Struct(">5I")
 _OPT = int(Type.OPT)
@@ -64,9 +67,9 @@ class _Texts(dict[bytes, str]):
         return made
 
 
-_Response: TypeAlias = tuple[str, str, str]
-"""What a response makes of its line wherever it comes from: what stands before the client, from the rcode on (with a
-place for the time to live of each record), and at the end. A tuple, because it is made a hundred thousand times."""
+_Response: TypeAlias = tuple[str, str, str, list[str], str]
+"""What a response makes of its line wherever it comes from: name, type, rcode and flags; its records, in pieces between
+which the times to live belong; the end of the line. What many responses have is one text, so that it stays at hand."""
 
 
 class DnsLines:
@@ -76,7 +79,8 @@ class DnsLines:
         self._labels = _Texts(_labels)
         self._addresses = _Texts(_address)
         self._ends = _Texts(lambda raw: f'"{ip_text(raw)}"')
-        self._responses: dict[bytes, _Response | None] = {}
+        self._responses: dict[bytes, _Response] = {}
+        self._older: dict[bytes, _Response] = {}
 
     def lines(self, run: DnsRun) -> Iterator[bytes]:
         """Yield pieces of the output in order, each of one or many whole lines."""
@@ -98,13 +102,16 @@ class DnsLines:
         lives = found.ttl[timed].tolist()
         untimed = octets if not len(lives) else _without_times(octets, found.data[timed])
         columns_of = (found.name, found.data, found.end, found.type, found.class_, found.ttl)
-        records = [column.tolist() for column in columns_of]
+        lists = [column.tolist() for column in columns_of]
+        if len(self._responses) >= KEPT_RESPONSES:  # what was not met since the last time is forgotten
+            self._older, self._responses = self._responses, {}
         known, ends = self._responses, self._ends
         clients, servers = address_octets(pairs.client).tobytes(), address_octets(pairs.server).tobytes()
         columns = zip(
             pairs.id.tolist(), pairs.query.tolist(), pairs.response.tolist(),
             (pairs.answered_ns - pairs.asked_ns).tolist(), pairs.client_port.tolist(), pairs.server_port.tolist(),
-            pairs.start.tolist(), pairs.end.tolist(), pairs.question_end.tolist(), pairs.kind.tolist(),
+            pairs.start.tolist(), pairs.end.tolist(), pairs.question_end.tolist(), pairs.type.tolist(),
+            pairs.kind.tolist(),
             found.whole.tolist(),
             count_of(found.message, len(pairs)).tolist(), count_of(found.message[timed], len(pairs)).tolist(),
             strict=True,
@@ -112,31 +119,41 @@ class DnsLines:
         made: list[str] = []
         first = first_timed = place = 0
         for at, (
-            id, query, response, elapsed, client_port, server_port, start, end, question_end, kind, whole, count,
-            timed_count,
+            id, query, response, elapsed, client_port, server_port, start, end, question_end, kind, amounts, whole,
+            count, timed_count,
         ) in enumerate(columns):  # fmt: skip
             key = untimed[start + 2 : end]
             one = known.get(key)
-            if one is None and key not in known:
-                if len(known) >= KEPT_RESPONSES:
-                    known.clear()
-                if whole:
+            if one is None:
+                one = self._older.get(key)
+                if one is None and whole:
                     one = self._response(
-                        octets, start, end, question_end, KINDS[kind], records, first, first + count
+                        octets, start, end, question_end, kind, KINDS[amounts], lists, first, first + count
                     )
-                known[key] = one
+                if one is not None:
+                    known[key] = one
             first += count
             stop = first_timed + timed_count
             if not one or 0 < elapsed < 1000 or elapsed < 0:  # orjson writes tiny numbers in another way
                 made.append(orjson.dumps(dns_record(pairs.exchange(at)), option=orjson.OPT_APPEND_NEWLINE).decode())
             else:
-                before, sections, after = one
+                name, type_, verdict, pieces, tail = one
+                if timed_count == 1:
+                    records = f"{pieces[0]}{lives[first_timed]}{pieces[1]}"
+                elif timed_count == 2:
+                    records = f"{pieces[0]}{lives[first_timed]}{pieces[1]}{lives[first_timed + 1]}{pieces[2]}"
+                elif timed_count:
+                    times = map(str, lives[first_timed:stop])
+                    records = "".join([part for two in zip(pieces, times, strict=False) for part in two]) + pieces[-1]
+                else:
+                    records = pieces[0]
                 made.append(
-                    f'{{"id":{id},{before}"client":{ends[clients[place : place + 16]]},'
+                    f'{{"id":{id},"name":"{name}","type":{type_},"client":{ends[clients[place : place + 16]]},'
                     f'"server":{ends[servers[place : place + 16]]},"transport":"udp","query_packet":{query},'
                     f'"response_packet":{response},"query_packets":[{query}],"response_packets":[{response}],'
-                    f'"rtt_ms":{elapsed / 1e6!r},{sections % tuple(lives[first_timed:stop])}'
-                    f'"client_port":{client_port},"server_port":{server_port},{after}'
+                    f'"rtt_ms":{elapsed / 1e6!r},{verdict},"answers":[{records}'
+                    f'],"retransmissions":0,"protocol":"dns","client_port":{client_port},"server_port":{server_port},'
+                    f"{tail}"
                 )
             first_timed = stop
             place += 16
@@ -148,6 +165,7 @@ class DnsLines:
         start: int,
         end: int,
         question_end: int,
+        asked_type: int,
         amounts: str,
         records: list[list[int]],
         first: int,
@@ -161,13 +179,14 @@ class DnsLines:
         _, flags, _, answers, authorities, _ = _HEADER.unpack_from(octets, start)
         asked = octets[start + 12 : start + question_end - 5]
         names, places, ends, types, classes, lives = records
-        answer, authority, additional = list[str](), list[str](), list[str]()
+        answer: list[str] = []
+        authority: list[str] = []
+        additional: list[str] = []
         last_answer, last_authority = first + answers, first + answers + authorities
         edns, extended = "null", 0
         addresses = self._addresses
         try:
             name = self._labels[asked]
-            own = _percent(name)
             for number in range(first, stop):
                 kind, place, after = types[number], places[number], ends[number]
                 if kind == _OPT:
@@ -179,25 +198,28 @@ class DnsLines:
                     edns = f'{{"udp_payload":{classes[number]},"version":{life >> 16 & 255},"do":{do}}}'
                     continue
                 if octets[names[number] : place - 10] == _ASKED:
-                    text = own
+                    text = name
                 else:
-                    text = _percent(self._name(octets, start, end, names[number])[0])
+                    text = self._name(octets, start, end, names[number])[0]
                 if (kind == 1 and after - place == 4) or (kind == 28 and after - place == 16):
                     said = addresses[octets[place:after]]
                 else:
-                    said = _percent(self._data(octets, start, end, kind, place, after))
+                    said = self._data(octets, start, end, kind, place, after)
                 section = answer if number < last_answer else authority if number < last_authority else additional
-                section.append(f'{{"name":"{text}","type":{_type(kind)},"ttl":%d,"data":{said}}}')
+                section.append(f'{{"name":"{text}","type":{_type(kind)},"ttl":{_TIME},"data":{said}}}')
         except _Odd:
             return None
-        shown, asked_type = "null", octets[start + question_end - 4 : start + question_end - 2]
+        shown = "null"
         if b"--" in asked:
             shown = json_text(unicode_name(name_text(read_name(asked + b"\0", 0)[0])) or None)
         return (
-            f'"name":"{name}","type":{_type(int.from_bytes(asked_type, "big"))},',
-            f'{_verdict(flags, extended)},"answers":[{",".join(answer)}],"authority":[{",".join(authority)}],'
-            f'"additional":[{",".join(additional)}],"retransmissions":0,"protocol":"dns",',
-            f'"kind":"{amounts}","asked_for":null,"truncated":null,"unicode":{shown},"edns":{edns}}}\n',
+            name,
+            _type(asked_type),
+            _verdict(flags, extended),
+            f'{",".join(answer)}],"authority":[{",".join(authority)}],"additional":[{",".join(additional)}'.split(
+                _TIME
+            ),
+            _tail(amounts, shown, edns),
         )
 
     def _data(self, octets: bytes, start: int, end: int, kind: int, data: int, after: int) -> str:
@@ -280,9 +302,9 @@ def _type(kind: int) -> str:
     return f'"{type_name(kind)}"'
 
 
-def _percent(text: str) -> str:
-    """Return a text to be put into a template."""
-    return text.replace("%", "%%") if "%" in text else text
+@lru_cache(1024)
+def _tail(amounts: str, shown: str, edns: str) -> str:
+    return f'"kind":"{amounts}","asked_for":null,"truncated":null,"unicode":{shown},"edns":{edns}}}\n'
 
 
 def _labels(octets: bytes) -> str:
