@@ -183,12 +183,12 @@ class FlowAnalysis:
         self.icmp.feed(columns, protocol, which, (port, port), payload, turned=kind[which] == reply)
 
     def _tcp_records(self) -> Iterator[Flow]:
-        streams, columns = self.tcp.table.rows()
-        used = columns["packets"].any(axis=1)
-        streams = streams[used]
-        if not len(streams):
-            return
-        columns = {name: values[used] for name, values in columns.items()}
+        for streams, columns in self.tcp.table.parts():
+            used = columns["packets"].any(axis=1)  # not only quoted in ICMP errors
+            if used.any():
+                yield from self._tcp_part(streams[used], {name: values[used] for name, values in columns.items()})
+
+    def _tcp_part(self, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> Iterator[Flow]:
         words = self.tcp.outcomes.words
         course_names = {bits: _course(bits) for bits in np.unique(columns["course"]).tolist()}
         ends = [_ends_of(columns, *self.tcp.streams.ends(streams), side, tcp=True) for side in (0, 1)]
@@ -213,7 +213,13 @@ class FlowAnalysis:
 
 
 def _pair_records(protocol: FlowProtocol, flows: PairFlows) -> Iterator[Flow]:
-    streams, columns = flows.table.rows()
+    for streams, columns in flows.table.parts():
+        yield from _pair_part(protocol, flows, streams, columns)
+
+
+def _pair_part(
+    protocol: FlowProtocol, flows: PairFlows, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]
+) -> Iterator[Flow]:
     one, port, other, other_port = flows.ends(streams)
     ends = [_ends_of(columns, one, port, other, other_port, side, ports=protocol == "udp") for side in (0, 1)]
     names = ("part", "start_ns", "end_ns", "first_packet", "last_packet", "silence_ns", "silence_packet", "turned")

@@ -14,10 +14,15 @@ import numpy as np
 from sniffkit.analysis.endpoint_pairs import grown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 Layout = Mapping[str, tuple[type[np.generic], int, int]]
 """Name of a column -> type, how many values a stream has in it, and what they begin with."""
+
+AT_A_TIME = 4096
+"""Rows handed out together."""
 
 
 class StreamTable:
@@ -54,13 +59,21 @@ class StreamTable:
                     self.columns[name][again] = fill
             self.columns["part"][again] += np.uint16(1)
 
-    def rows(self) -> tuple[NDArray[np.int64], dict[str, NDArray[Any]]]:
-        """Return the stream number of every part, int64 (n,), ascending, parts in order; and the columns."""
-        used = np.arange(self.count)
-        streams = np.concatenate([*(streams for streams, _ in self._earlier), used])
-        columns = {
-            name: np.concatenate([*(earlier[name] for _, earlier in self._earlier), values[: self.count]])
-            for name, values in self.columns.items()
-        }
-        order = np.lexsort((columns["part"], streams))
-        return streams[order], {name: values[order] for name, values in columns.items()}
+    def parts(self) -> Iterator[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
+        """Yield all rows, some thousands at a time: stream numbers, int64 (n,), ascending, parts in order; columns."""
+        count = sum(len(streams) for streams, _ in self._earlier)
+        streams = np.concatenate([*(streams for streams, _ in self._earlier), np.arange(self.count)])
+        none = {name: values[:0] for name, values in self.columns.items()}
+        parts = [none, *(each for _, each in self._earlier)]
+        earlier = {name: np.concatenate([each[name] for each in parts]) for name in self.columns}
+        part = np.concatenate([earlier["part"], self.columns["part"][: self.count]])
+        order = np.lexsort((part, streams)) if count else np.arange(self.count)
+        for begin in range(0, len(order), AT_A_TIME):
+            at = order[begin : begin + AT_A_TIME]
+            is_earlier = at < count
+            columns = {}
+            for name, values in self.columns.items():
+                columns[name] = values[np.maximum(at - count, 0)]
+                if is_earlier.any():
+                    columns[name][is_earlier] = earlier[name][at[is_earlier]]
+            yield streams[at], columns

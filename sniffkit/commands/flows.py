@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,8 +74,11 @@ def flows(
     collect_rarely()
     with open_captures(paths) as source:
         analysis, events, wanted = read_flows(source, display_filter, findings)
-        chosen = [flow for flow in analysis.records() if wanted is None or (flow.protocol, flow.stream) in wanted]
-        chosen.sort(key=ORDERS[sort])
+        every = (flow for flow in analysis.records() if wanted is None or (flow.protocol, flow.stream) in wanted)
+        if json and sort == "stream" and events is None and parquet is None:
+            _write_json(islice(every, top), catalogue)  # one after the other: there may be millions
+            raise typer.Exit(_end(source, analysis, catalogue))
+        chosen = sorted(every, key=ORDERS[sort])
         screen = Screen.of(stdout(), color)
         if events is not None:
             _show_findings(chosen, events, catalogue, screen, top, json)
@@ -86,10 +90,7 @@ def flows(
             _write_csv(chosen[:top], catalogue)
         else:
             _draw(chosen, analysis, catalogue, screen, top)
-        if analysis.let_go:
-            sys.stdout.flush()
-            Screen.of(sys.stderr).write(let_go_text(analysis, catalogue) + "\n")
-        raise typer.Exit(finish(source))
+        raise typer.Exit(_end(source, analysis, catalogue))
 
 
 _HELP = "sniffkit flows --help"
@@ -127,14 +128,19 @@ def read_flows(
     return analysis, events, wanted
 
 
-def let_go_text(analysis: FlowAnalysis, catalogue: Catalogue) -> str:
-    """Say how many conversations were let go for want of room."""
+def _end(source: Source, analysis: FlowAnalysis, catalogue: Catalogue) -> int:
+    """Say how many conversations were let go for want of room and what was damaged; return the exit code."""
     from sniffkit.analysis.tcp_flows import MOST_OPEN
+    from sniffkit.renderers.screen import Screen
 
-    return catalogue.text("flows.let-go", most=MOST_OPEN, count=analysis.let_go)
+    if analysis.let_go:
+        sys.stdout.flush()
+        text = catalogue.text("flows.let-go", most=MOST_OPEN, count=analysis.let_go)
+        Screen.of(sys.stderr).write(text + "\n")
+    return finish(source)
 
 
-def _write_json(chosen: list[Flow], catalogue: Catalogue) -> None:
+def _write_json(chosen: Iterable[Flow], catalogue: Catalogue) -> None:
     from sniffkit.explanations.flow_record import FlowRecords
     from sniffkit.renderers.json import write_lines
 
