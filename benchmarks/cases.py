@@ -75,6 +75,23 @@ def cases(capture: Path, packets: int, small: Path) -> Iterator[Case]:
         (Goal(faster_than="tshark", at_least=8), Goal(megabytes=300)),
     )
     yield Case(
+        "nine fields as text (fields)",
+        (
+            Run("sniffkit", python("sniffkit", "fields", file, *fields), packets),
+            Run("tshark", ("tshark", "-n", "-r", file, "-T", "fields", *fields), packets, "tshark"),
+        ),
+        (Goal(faster_than="tshark", at_least=10), Goal(megabytes=300)),
+    )
+    opening = ("-Y", "tcp.flags.syn==1 && tcp.flags.ack==0", "-e", "frame.number")
+    yield Case(
+        "who opens connections (fields -Y)",
+        (
+            Run("sniffkit", python("sniffkit", "fields", file, *opening), packets),
+            Run("tshark", ("tshark", "-n", "-r", file, "-T", "fields", *opening), packets, "tshark"),
+        ),
+        (Goal(faster_than="tshark", at_least=15), Goal(megabytes=300)),
+    )
+    yield Case(
         "one line a packet (explain -q)",
         (
             Run("sniffkit", python("sniffkit", "explain", "-q", file), packets),

@@ -79,8 +79,10 @@ class Segments:
         return replace(self, **{field.name: getattr(self, field.name)[which] for field in fields(self)})
 
     @classmethod
-    def from_columns(cls, columns: Columns) -> Segments:
+    def from_columns(cls, columns: Columns, *, options: bool = True) -> Segments:
         """Return the segments of a batch whose headers are columns already.
+
+        options: read the TCP options, too; without, ``scale_shift``, ``mss`` and ``sack_permitted`` say there are none
 
         The addresses are those of the IP header directly before the TCP header, so a tunnel's segment belongs
         to the inner conversation.
@@ -108,9 +110,9 @@ class Segments:
             captured=np.maximum(np.minimum(rows.present - header, length), 0),
             header_ok=header >= 20,
             options_ok=rows.present >= header,
-            scale_shift=_spread(columns, "tcp.options.wscale.shift", count, np.int16),
-            mss=_spread(columns, "tcp.options.mss_val", count, np.int32),
-            sack_permitted=_spread(columns, "tcp.options.sack_perm", count, np.int16) >= 0,
+            scale_shift=_spread(columns, "tcp.options.wscale.shift" if options else "", count, np.int16),
+            mss=_spread(columns, "tcp.options.mss_val" if options else "", count, np.int32),
+            sack_permitted=_spread(columns, "tcp.options.sack_perm" if options else "", count, np.int16) >= 0,
             identification=identification,
             checksum=columns["tcp.checksum"],
         )
@@ -172,8 +174,10 @@ def _halves(addresses: NDArray[Any]) -> NDArray[np.uint64]:
 
 
 def _spread(columns: Columns, field: str, count: int, dtype: type[np.generic]) -> NDArray[Any]:
-    """Return an optional field as one value a row, -1 where it is absent; of several the last counts."""
+    """Return an optional field as one value a row, -1 where it is absent ("": everywhere); of several the last."""
     values = np.full(count, -1, dtype)
+    if not field:
+        return values
     index, present = columns.sparse(field)
     values[index] = present
     return values

@@ -102,7 +102,7 @@ class _BatchTcp:
         self._udp = self._udp_streams() if self.datagrams else None
         if not run.any_tcp:
             return
-        self.segments = Segments.from_columns(columns)
+        self.segments = Segments.from_columns(columns, options=run.any_mark or run.any_ours)
         self.numbers: StreamNumbers = run.streams.feed(self.segments)
         self.marks: Marks | None = run.marks.feed(self.segments, self.numbers) if run.any_mark else None
         self.flights: Flights | None = None

@@ -102,8 +102,10 @@ class FieldTable:
         later.append((line[:0], []))
         if len(made) == rows:
             return made
-        block = np.full((rows, made.shape[1]), PAD, np.uint8)
-        block[line] = made
+        width = made.shape[1]
+        block = np.full((rows, width), PAD, np.uint8)
+        # a row as one element: a memory copy each, several times faster than octet by octet
+        block.view(f"V{width}").reshape(-1)[line] = np.ascontiguousarray(made).view(f"V{width}").reshape(-1)
         return block
 
     def _occurrence(self, found: Occurrences, line: NDArray[np.int64]) -> tuple[Occurrences, NDArray[np.int64], bool]:
