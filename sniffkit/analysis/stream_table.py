@@ -48,7 +48,7 @@ class StreamTable:
             return
         self.count = max(self.count, int(streams.max()) + 1)
         if self.count > len(self.columns["part"]):
-            size = max(1024, self.count + self.count // 2)
+            size = max(1024, self.count + self.count // 8)
             for name, (_, _, fill) in self._layout.items():
                 self.columns[name] = grown(self.columns[name], size, fill)
         again = streams[self.columns["ended"][streams]]
