@@ -3,8 +3,9 @@
     python -m benchmarks.dns_capture [PACKETS]      writes build/bench/ (outside git) and prints the file's name
 
 Some 500 clients ask four resolvers for 20,000 names, popular ones more often: A, AAAA and HTTPS, aliases, names and
-types that do not exist, EDNS in most; times to live that count down and addresses given out in turn, so that hardly two
-answers are alike; one question in a hundred is sent again, one in two hundred never answered. The other half is the TCP of ``capture``.
+types that do not exist, EDNS in most; times to live that count down and addresses given out in turn, so that hardly
+two answers are alike; one question in a hundred is sent again, one in two hundred never answered. The other half is
+the TCP of ``capture``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ NAME_ASKED = b"\xc0\x0c"
 
 def name(number: int) -> bytes:
     """Return the name with this number as it stands in a message."""
-    labels = (f"www{number % 7}", f"host{number}", ("example", "test-zone", "a-rather-long-zone-name")[number % 3], "com")
+    zone = ("example", "test-zone", "a-rather-long-zone-name")[number % 3]
+    labels = (f"www{number % 7}", f"host{number}", zone, "com")
     return b"".join(bytes([len(label)]) + label.encode() for label in labels[number % 2 :]) + b"\0"
 
 

@@ -29,7 +29,8 @@ class EndsMet:
         """Say which hashes may have been met with an exchange of this number or a later one, bool (m,)."""
         slots = _slots(hashes)
         found = (self._number[slots] >= number) & (self._hash[slots] == hashes)
-        return found | (self._pushed_out[slots] >= number)
+        met: NDArray[np.bool_] = found | (self._pushed_out[slots] >= number)
+        return met
 
     def add(self, hashes: NDArray[np.uint64], numbers: NDArray[np.int64]) -> None:
         """Take in hashes with the numbers of their exchanges, all above those of earlier calls."""

@@ -68,4 +68,4 @@ def records_of(pairs: DnsPairs) -> Records:
         return Records(nothing, nothing, nothing, nothing, nothing, nothing, nothing, whole)
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    return Records(*(column[order] for column in columns), whole=whole)
+    return Records(*(column[order] for column in columns), whole)
