@@ -68,4 +68,5 @@ def records_of(pairs: DnsPairs) -> Records:
         return Records(nothing, nothing, nothing, nothing, nothing, nothing, nothing, whole)
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    return Records(*(column[order] for column in columns), whole)
+    index, begin, data, end, kind, category, lifetime = (column[order] for column in columns)
+    return Records(index, begin, data, end, kind, category, lifetime, whole)
