@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 PHASES = tuple(phase.label for phase in Phase)
 
 NUMBERED = ("tcp.stream", "tcp.seq", "tcp.ack", "tcp.nxtseq", "tcp.options.sack_le", "tcp.options.sack_re")
-MARKED = tuple(f"tcp.analysis.{name}" for name in MARK_NAMES)
+MARKED = tuple(f"tcp.analysis.{name}" for name in MARK_NAMES if name != "captured_twice")
 CONNECTION = ("syn", "synack", "fin", "fin_active", "fin_passive", "rst")
 FLOWN = ("tcp.analysis.acks_frame", "tcp.analysis.ack_rtt", "tcp.analysis.bytes_in_flight", "tcp.analysis.rto",
          "tcp.analysis.initial_rtt", "tcp.analysis")  # fmt: skip

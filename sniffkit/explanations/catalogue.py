@@ -50,7 +50,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "teredo": ("overlays",),
     "trailer": ("ethernet",),
     "vxlan": ("overlays",),
-    "tcp": ("tcp_phases", "tcp"),
+    "tcp": ("tcp_phases", "tcp", "tcp_analysis"),
     "error": ("errors",),
     "pcapng": ("errors",),
     "pcap": ("errors",),

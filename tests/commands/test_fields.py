@@ -69,6 +69,9 @@ def test_fields_are_listed_with_type_and_meaning(sniffkit: Callable[..., Run]) -
     run = sniffkit("fields", "--list", "tcp.flags.*", "ip.src")
     assert "ip.src\tIPv4 address\tSource address\n" in run.out
     assert run.out.count("\n") > 9
+    every = sniffkit("fields", "--list").out.splitlines()
+    assert len(every) > 500
+    assert [line for line in every if line.endswith("\t-")] == []
     assert "ip.src\tIPv4 地址\t" in sniffkit("fields", "--list", "ip.src", "--lang", "zh").out
 
 
