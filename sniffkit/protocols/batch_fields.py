@@ -224,6 +224,8 @@ def together(parts: list[Occurrences], order: NDArray[np.int64] | None = None) -
         )
     else:
         joined = np.concatenate(values)
+        if joined.dtype.kind == "f":  # NumPy's way out for signed beside 64 unsigned bits
+            joined = np.concatenate([one.astype(np.uint64) for one in values])
     texts = None
     if all(part.texts is not None for part in parts):
         flat = [text for part in parts for text in part.texts or ()]

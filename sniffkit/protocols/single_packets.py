@@ -127,7 +127,11 @@ def as_column(values: list[Any], kind: Kind) -> Any:
     if kind is Kind.IPV4:
         return np.array([int.from_bytes(socket.inet_aton(value)) for value in values], np.uint32)
     if kind is Kind.IPV6:
-        raw = b"".join(socket.inet_pton(socket.AF_INET6, value) for value in values)
+        # a route's prefix may leave its last octets out (RFC 4191 section 2.3)
+        raw = b"".join(
+            value.ljust(16, b"\0")[:16] if isinstance(value, bytes) else socket.inet_pton(socket.AF_INET6, value)
+            for value in values
+        )
         return np.frombuffer(raw, ">u8").astype(np.uint64).reshape(-1, 2)
     if kind is Kind.MAC:
         return np.array([int(value.replace(":", ""), 16) for value in values], np.uint64)

@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from sniffkit.analysis import tcp_fields
 from sniffkit.commands.fields import known_field
 from sniffkit.commands.filtering import PacketFilter
 from sniffkit.errors import SniffkitError
 from sniffkit.protocols import REGISTER
+from sniffkit.protocols.field_types import field_types
 from sniffkit.renderers.field_table import FieldTable, Layout
 from sniffkit.sources import open_captures
 
@@ -92,3 +94,30 @@ def test_fields_are_printed_as_tshark_prints_them(capsys: pytest.CaptureFixture[
             print(f"  {id:40} {equal[id]:8,} {unequal[id]:5,}  {most}")
     assert equal.total() > 1_500_000
     assert share >= 0.999
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not CORPUS.exists(), reason="no corpus in ../shared")
+def test_every_field_of_every_capture_can_be_printed() -> None:
+    ids = [*field_types(), *tcp_fields.types()]
+    fields = [known_field(id) for id in ids]
+    wrong = []
+    for path in sorted(path for path in (CORPUS / "files").rglob("*") if path.is_file()):
+        written, chosen, packets = io.BytesIO(), PacketFilter(fields=ids), 0
+        table = FieldTable(fields, Layout(), written)
+        try:
+            source = open_captures([str(path)], batch_octets=60_000)
+        except SniffkitError:
+            continue
+        with source:
+            chosen.read_from(source)
+            for batch in source:
+                found, _ = chosen.feed(batch.head(100))
+                table.write(found, None)
+                packets += len(found)
+                if packets >= 100:
+                    break
+        lines = written.getvalue().decode().split("\n")[:-1]
+        if len(lines) != packets or any(line.count("\t") != len(ids) - 1 for line in lines):
+            wrong.append(path.name)
+    assert not wrong
