@@ -13,6 +13,9 @@ NINE_FIELDS = (
 )  # fmt: skip
 
 
+SIX_DNS_FIELDS = ("frame.number", "dns.id", "dns.flags.response", "dns.qry.name", "dns.a", "dns.time")
+
+
 @dataclass(frozen=True)
 class Run:
     """One program at work: who, the command line, and how many packets it reads.
@@ -59,8 +62,8 @@ def python(module: str, *arguments: object) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *map(str, arguments))
 
 
-def cases(capture: Path, packets: int, small: Path) -> Iterator[Case]:
-    """Yield all cases, for a capture of so many packets and one of 16."""
+def cases(capture: Path, packets: int, small: Path, questions: Path) -> Iterator[Case]:
+    """Yield all cases, for a capture of so many packets, one of 16, and one that is half DNS."""
     file = str(capture)
     part = min(packets, 100_000)
     fields = tuple(argument for field in NINE_FIELDS for argument in ("-e", field))
@@ -108,6 +111,15 @@ def cases(capture: Path, packets: int, small: Path) -> Iterator[Case]:
             Run("tcptrace", ("tcptrace", "-n", "-l", "-r", file), packets, "tcptrace"),
         ),
         (Goal(faster_than="tshark", at_least=5), Goal(faster_than="tcptrace", at_least=0.5), Goal(megabytes=300)),
+    )
+    asked = ("-Y", "dns", "-T", "fields", *(argument for field in SIX_DNS_FIELDS for argument in ("-e", field)))
+    yield Case(
+        "who asked what, half of the packets DNS (sniffkit: pairs with all records; tshark: six fields)",
+        (
+            Run("sniffkit", python("sniffkit", "dns", "--json", questions), packets),
+            Run("tshark", ("tshark", "-n", "-r", str(questions), *asked), packets, "tshark"),
+        ),
+        (Goal(faster_than="tshark", at_least=5), Goal(megabytes=300)),
     )
     many, some = min(packets, 200_000), min(packets, 20_000)
     yield Case(

@@ -115,6 +115,11 @@ def questions() -> Iterator[Event]:
             heapq.heapreplace(waiting, (following[0], told, following[1], story))
 
 
+def events() -> Iterator[Event]:
+    """All packets without end: questions and answers among the TCP of ``capture``, by time."""
+    return heapq.merge(traffic(), questions(), key=lambda event: event[0])
+
+
 def make(packets: int) -> Path:
     """Return a pcap file of so many packets, made unless it is there already."""
     path = FOLDER / f"{packets}-packets-half-dns-edition-{EDITION}.pcap"
@@ -122,10 +127,9 @@ def make(packets: int) -> Path:
         return path
     FOLDER.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
-    both = heapq.merge(traffic(), questions(), key=lambda event: event[0])
     with unfinished.open("wb", buffering=1 << 22) as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1))
-        for _, (now, frame) in zip(range(packets), both, strict=False):
+        for _, (now, frame) in zip(range(packets), events(), strict=False):
             file.write(struct.pack("<IIII", now // 1_000_000, now % 1_000_000, len(frame), len(frame)))
             file.write(frame)
     unfinished.replace(path)  # only a whole file ever has the name

@@ -20,6 +20,7 @@ from statistics import median
 
 from benchmarks.capture import make
 from benchmarks.cases import Case, Goal, Run, cases
+from benchmarks.dns_capture import make as make_questions
 
 OCTETS_PER_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
@@ -142,13 +143,14 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only cases with this word in their title")
     options = parser.parse_args()
     packets = 100_000 if options.quick else options.packets
-    capture, small = make(packets), make(16)
+    capture, small, questions = make(packets), make(16), make_questions(packets)
     print(f"{packets:,} packets, {capture.stat().st_size / 1e6:.0f} MB; {os.cpu_count()} cores, {platform.machine()}")
     print(f"Python {platform.python_version()}; {version_of('tshark')}; {version_of('tcpdump')}")
     read_once(capture)
+    read_once(questions)
     went_well = [
         report(case, 1 if options.quick and case.rounds <= 3 else case.rounds)
-        for case in cases(capture, packets, small)
+        for case in cases(capture, packets, small, questions)
         if options.only in case.title
     ]
     return 0 if all(went_well) else 1

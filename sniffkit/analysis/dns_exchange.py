@@ -32,6 +32,9 @@ class DnsExchange:
     response:     the first response as it was captured
     asked_for:    packet of the question for whose sake a resolver asks this one, 0 where none is known
     truncated:    packet of the answer over UDP that was cut short, so that this asks again over TCP; 0 without
+    helpers:      the questions that were asked for the sake of this one, in order
+    zone:         of a question asked for another one's sake: the zone its server is known to serve, "" if unknown
+    from_cache:   answered with no helper by a server that has looked things up for others before: it had the answer
     place:        number of the exchange in the order of first packets; heard_ns: time of its last packet by a clock
                   that never goes back (``OpenExchanges``)
     """
@@ -56,6 +59,9 @@ class DnsExchange:
     response: bytes = b""
     asked_for: int = 0
     truncated: int = 0
+    helpers: list[DnsExchange] = field(default_factory=list, repr=False)
+    zone: str = ""
+    from_cache: bool = False
     place: int = 0
     heard_ns: int = 0
 

@@ -23,7 +23,7 @@ from sniffkit.analysis.dns_seen import SeenMessages
 from sniffkit.analysis.open_questions import LINGER_NS, MOST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -134,11 +134,9 @@ class DnsListing:
         """Say which messages are of a resolver that is asked and asks: its questions belong together, in order."""
         recursive = ~seen.response & ((seen.messages.flags & RECURSION_DESIRED) != 0)
         servers = np.unique(_folded(seen.server[recursive]))
-        waiting = [ip_halves(text) for text in self._odd.recursive]
-        if waiting:
-            servers = np.concatenate((servers, _folded(np.array(waiting, np.uint64))))
         client, server = _folded(seen.client), _folded(seen.server)
-        working = np.intersect1d(servers, client[~seen.response])
+        working = np.intersect1d(np.concatenate((servers, _numbers(self._odd.recursive))), client[~seen.response])
+        working = np.concatenate((working, _numbers(self._odd.workers)))
         return np.isin(client, working) | np.isin(server, working)
 
     def _make_exchanges(self, seen: SeenMessages, hashes: NDArray[np.uint64], which: NDArray[np.int64]) -> None:
@@ -183,3 +181,8 @@ class DnsListing:
 def _folded(addresses: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Return addresses, uint64 (m, 2), as one number each; two may share one, which only costs time."""
     return addresses[:, 0] * np.uint64(3) ^ addresses[:, 1]
+
+
+def _numbers(addresses: Iterable[str]) -> NDArray[np.uint64]:
+    """Return addresses as ``_folded`` does."""
+    return _folded(np.array([ip_halves(text) for text in addresses], np.uint64).reshape(-1, 2))

@@ -23,6 +23,7 @@ from sniffkit.analysis.dns_messages import (
     DnsMessages,
 )
 from sniffkit.analysis.dns_open import OpenExchanges
+from sniffkit.analysis.dns_recursion import asked_for
 from sniffkit.analysis.dns_seen import SeenMessages
 from sniffkit.analysis.open_questions import elapsed
 
@@ -63,6 +64,7 @@ class DnsResolution:
         self._teller = dns_facts.DnsTeller()
         self._truncated: dict[object, int] = {}
         self.recursive: dict[str, dict[int, DnsExchange]] = {}
+        self.workers: dict[str, None] = {}  # servers that were seen to look things up for others
         self._zones: dict[str, str] = {}
 
     def feed(self, columns: Columns, twice: NDArray[Any] | None = None) -> dict[int, list[Fact]]:
@@ -114,7 +116,7 @@ class DnsResolution:
         self.counts["questions"] += 1
         asked = (exchange.client, asks)
         before = self.open.find(asked) if self._tell else None
-        exchange.asked_for = self._sake(exchange)
+        self._join(exchange)
         if exchange.transport == "tcp":
             exchange.truncated = self._truncated.get((exchange.server, *asked), 0)
         self.open.add(exchange, key, ends, asked)
@@ -124,20 +126,18 @@ class DnsResolution:
             return []
         return self._teller.asked(exchange, before)
 
-    def _sake(self, exchange: DnsExchange) -> int:
-        """Return the packet of the question that this one's sender was asked and works on: 0 where none fits.
-
-        Its name is that of the question, or one above it (a resolver may ask for less, RFC 9156); what fits no name
-        (the address of a server, an alias) belongs to the only question open, if there is only one.
-        """
+    def _join(self, exchange: DnsExchange) -> None:
+        """Put a question below the one for whose sake it is asked, if its sender was asked and works on it."""
         working = [other for other in self.recursive.get(exchange.client, {}).values() if self.open.lives(other)]
         if not working:
-            return 0
-        name = exchange.name
-        fitting = [other for other in working if lies_below(other.name, name)]
-        if fitting:
-            return fitting[-1].packet
-        return working[0].packet if len(working) == 1 else 0
+            return
+        above = asked_for(exchange.name, working)
+        if above is None:
+            return
+        exchange.asked_for = above.packet
+        exchange.zone = self._zones.get(exchange.server, "")
+        above.helpers.append(exchange)
+        _remember(self.workers, exchange.client, None)
 
     def _touch(self, exchange: DnsExchange, seen: SeenMessage) -> None:
         exchange.last_ns, exchange.heard_ns = seen.time_ns, self.open.clock
@@ -161,6 +161,7 @@ class DnsResolution:
         exchange.elapsed_ns = elapsed(seen.time_ns, exchange.asked_ns)
         if exchange.family == "llmnr":
             exchange.server, exchange.server_port = seen.end(response=True)
+        exchange.from_cache = not exchange.helpers and exchange.server in self.workers and not exchange.asked_for
         self._answered(exchange, seen)
         if not self._tell:
             return []

@@ -304,7 +304,10 @@ def _type(kind: int) -> str:
 
 @lru_cache(1024)
 def _tail(amounts: str, shown: str, edns: str) -> str:
-    return f'"kind":"{amounts}","asked_for":null,"truncated":null,"unicode":{shown},"edns":{edns}}}\n'
+    return (
+        f'"kind":"{amounts}","asked_for":null,"truncated":null,"asks":[],"zone":null,"steps_not_seen":[],'
+        f'"from_cache":false,"unicode":{shown},"edns":{edns}}}\n'
+    )
 
 
 def _labels(octets: bytes) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sniffkit.analysis.dns_recursion import steps_not_seen, zone_asked
 from sniffkit.protocols.dns_name import unicode_name
 
 if TYPE_CHECKING:
@@ -46,6 +47,10 @@ def dns_record(exchange: DnsExchange) -> dict[str, Any]:
         "kind": exchange.kind or None,
         "asked_for": exchange.asked_for or None,
         "truncated": exchange.truncated or None,
+        "asks": [helper.packet for helper in exchange.helpers],
+        "zone": zone_asked(exchange) or None if exchange.asked_for else None,
+        "steps_not_seen": steps_not_seen(exchange),
+        "from_cache": exchange.from_cache,
         "unicode": unicode_name(exchange.name) or None,
         "edns": None,
     }
