@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import os
 
-    from sniffkit.analysis.flow_records import Flow
+    from sniffkit.analysis.flows.records import Flow
     from sniffkit.protocols.columns import Columns
     from sniffkit.sources import Batch, Source
 
@@ -59,7 +59,7 @@ class Capture:
 
     def flows(self) -> Iterator[Flow]:
         """Yield every conversation of the capture, by protocol and stream number."""
-        from sniffkit.analysis.flows import FlowAnalysis
+        from sniffkit.analysis.flows.analysis import FlowAnalysis
 
         analysis = FlowAnalysis()
         for _ in analysis.read(self.source):

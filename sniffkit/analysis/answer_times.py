@@ -15,7 +15,7 @@ from sniffkit.analysis.streams import sorted_rows
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sniffkit.analysis.stream_table import StreamTable
+    from sniffkit.analysis.flows.stream_table import StreamTable
 
 KEPT = 1 << 20
 """Single times kept at once (16 MB); past it they are thinned."""

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from sniffkit.analysis.arp_table import ArpTable
 from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.checksum_facts import ChecksumFacts
 from sniffkit.analysis.conversations import Totals
-from sniffkit.analysis.dns_resolution import DnsResolution
+from sniffkit.analysis.dns.resolution import DnsResolution
 from sniffkit.analysis.frame_facts import FrameFacts
-from sniffkit.analysis.icmp_exchanges import IcmpExchanges
-from sniffkit.analysis.neighbour_discovery import NeighbourDiscovery
+from sniffkit.analysis.icmp.exchanges import IcmpExchanges
+from sniffkit.analysis.neighbours.arp_table import ArpTable
+from sniffkit.analysis.neighbours.discovery import NeighbourDiscovery
 from sniffkit.analysis.segments import Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
-from sniffkit.analysis.tcp_conversations import NOTHING_FOLLOWED, TcpConversations, TcpFacts
-from sniffkit.analysis.tcp_marks import TcpMarks
+from sniffkit.analysis.tcp.conversations import NOTHING_FOLLOWED, TcpConversations, TcpFacts
+from sniffkit.analysis.tcp.marks import TcpMarks
 from sniffkit.protocols.columns import Columns
 from sniffkit.sources.batch import NO_TIME
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.facts import Fact
-    from sniffkit.analysis.tcp_marks import Marks
+    from sniffkit.analysis.tcp.marks import Marks
     from sniffkit.sources.batch import Batch
 
 

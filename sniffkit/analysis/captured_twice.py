@@ -74,9 +74,7 @@ class CapturedTwice:
         return repeats
 
 
-def _hashes(
-    columns: Columns, protocol: str
-) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
+def _hashes(columns: Columns, protocol: str) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
     """Return packet, hash of all that identifies it, and how far apart two captures may be, for each header.
 
     A negative distance: two such packets may also have been sent on purpose.

@@ -12,7 +12,7 @@ from sniffkit.analysis.endpoint_pairs import grown
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sniffkit.analysis.tcp_phases import Connection
+    from sniffkit.analysis.tcp.phases import Connection
 
 Opened = Literal["handshake", "simultaneous", "unanswered", "refused", "midstream"]
 Closed = Literal["fin", "half", "reset", "open"]

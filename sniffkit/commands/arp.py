@@ -52,8 +52,8 @@ def arp(
 
 def write_json(source: Source) -> None:
     """Write every exchange as a line, ARP and IPv6 apart, each in the order of its first packet."""
-    from sniffkit.analysis.arp_table import ArpTable
-    from sniffkit.analysis.neighbour_discovery import NeighbourDiscovery
+    from sniffkit.analysis.neighbours.arp_table import ArpTable
+    from sniffkit.analysis.neighbours.discovery import NeighbourDiscovery
     from sniffkit.explanations.exchange_records import arp_record, neighbour_record
     from sniffkit.protocols.columns import Columns
     from sniffkit.renderers.json import write_lines

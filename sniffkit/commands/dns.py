@@ -52,7 +52,7 @@ def dns(
 
 def write_json(source: Source) -> None:
     """Write every question as a line, in the order of first packets."""
-    from sniffkit.analysis.dns_listing import DnsListing
+    from sniffkit.analysis.dns.listing import DnsListing
     from sniffkit.explanations.dns_lines import DnsLines
     from sniffkit.protocols.columns import Columns
 

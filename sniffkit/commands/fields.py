@@ -117,7 +117,7 @@ def known_field(id: str) -> FieldType:
     """Return a field's type; raise UsageError with the nearest name where there is none."""
     import difflib
 
-    from sniffkit.analysis.tcp_fields import types
+    from sniffkit.analysis.tcp.fields import types
     from sniffkit.protocols.field_types import field_types, protocol_names
 
     known = types().get(id) or field_types().get(id)

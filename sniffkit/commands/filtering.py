@@ -42,7 +42,7 @@ class PacketFilter:
 
         fields: ids that will be read from ``BatchFields`` besides those that the filter names
         """
-        from sniffkit.analysis import tcp_fields
+        from sniffkit.analysis.tcp import fields as tcp_fields
         from sniffkit.protocols.display_filter import DisplayFilter
 
         if only is not None and only not in ONLY:

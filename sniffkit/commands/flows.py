@@ -25,9 +25,9 @@ from sniffkit.commands.reading import (
 from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.flow_findings import EventPackets, Finding
-    from sniffkit.analysis.flow_records import Flow
-    from sniffkit.analysis.flows import FlowAnalysis
+    from sniffkit.analysis.flows.analysis import FlowAnalysis
+    from sniffkit.analysis.flows.findings import EventPackets, Finding
+    from sniffkit.analysis.flows.records import Flow
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen
     from sniffkit.sources import Source
@@ -104,8 +104,8 @@ def read_flows(
     Returns all conversations, the packets of events where findings are asked for, and where there is a filter the
     conversations (protocol and stream) with a packet that it lets through.
     """
-    from sniffkit.analysis.flow_findings import EventPackets
-    from sniffkit.analysis.flows import FlowAnalysis
+    from sniffkit.analysis.flows.analysis import FlowAnalysis
+    from sniffkit.analysis.flows.findings import EventPackets
     from sniffkit.renderers.progress import ProgressBar
 
     analysis = FlowAnalysis()
@@ -130,7 +130,7 @@ def read_flows(
 
 def _end(source: Source, analysis: FlowAnalysis, catalogue: Catalogue) -> int:
     """Say how many conversations were let go for want of room and what was damaged; return the exit code."""
-    from sniffkit.analysis.tcp_flows import MOST_OPEN
+    from sniffkit.analysis.flows.tcp import MOST_OPEN
     from sniffkit.renderers.screen import Screen
 
     if analysis.let_go:
@@ -184,7 +184,7 @@ def _draw(chosen: list[Flow], analysis: FlowAnalysis, catalogue: Catalogue, scre
 def _show_findings(
     chosen: list[Flow], events: EventPackets, catalogue: Catalogue, screen: Screen, top: int | None, json: bool
 ) -> None:
-    from sniffkit.analysis.flow_findings import findings
+    from sniffkit.analysis.flows.findings import findings
     from sniffkit.explanations.finding_lines import finding_line, finding_record
     from sniffkit.renderers.json import write_lines
 

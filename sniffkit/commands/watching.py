@@ -95,7 +95,7 @@ class Watching:
         wanted: Callable[[BatchFacts], NDArray[np.bool_] | None] | None = None,
     ) -> None:
         from sniffkit.analysis.capture import CaptureAnalysis
-        from sniffkit.analysis.open_connections import OpenConnections
+        from sniffkit.analysis.tcp.open_connections import OpenConnections
         from sniffkit.explanations.catalogue import Catalogue
         from sniffkit.explanations.listing import Listing
         from sniffkit.explanations.record import Records

@@ -27,8 +27,8 @@ class ArpStory:
     """
 
     def __init__(self, catalogue: Catalogue, verbose: bool = False) -> None:
-        from sniffkit.analysis.arp_table import ArpTable
-        from sniffkit.analysis.neighbour_discovery import NeighbourDiscovery
+        from sniffkit.analysis.neighbours.arp_table import ArpTable
+        from sniffkit.analysis.neighbours.discovery import NeighbourDiscovery
 
         self._catalogue = catalogue
         self._arp = ArpTable(keep=False)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import orjson
 
 from sniffkit.analysis.addresses import address_octets, ip_text
-from sniffkit.analysis.dns_exchange import FLAGS
-from sniffkit.analysis.dns_kinds import KINDS
-from sniffkit.analysis.dns_sections import records_of
+from sniffkit.analysis.dns.exchange import FLAGS
+from sniffkit.analysis.dns.kinds import KINDS
+from sniffkit.analysis.dns.sections import records_of
 from sniffkit.explanations.exchange_records import dns_record
 from sniffkit.protocols.dns_data import Type, data_text, rcode_name, type_name
 from sniffkit.protocols.dns_name import LONGEST, BadName, name_text, read_name, unicode_name
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from sniffkit.analysis.dns_listing import DnsRun
-    from sniffkit.analysis.dns_pairs import DnsPairs
+    from sniffkit.analysis.dns.listing import DnsRun
+    from sniffkit.analysis.dns.pairs import DnsPairs
 
 KEPT = 65_536
 """How many texts of one kind are kept ready; past that all are forgotten."""

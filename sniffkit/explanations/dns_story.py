@@ -13,7 +13,7 @@ from sniffkit.sources.batch import NO_TIME
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from sniffkit.analysis.dns_exchange import DnsExchange
+    from sniffkit.analysis.dns.exchange import DnsExchange
     from sniffkit.analysis.facts import Fact
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.protocols.columns import Columns
@@ -37,7 +37,7 @@ class DnsStory:
     """
 
     def __init__(self, catalogue: Catalogue, verbose: bool = False) -> None:
-        from sniffkit.analysis.dns_resolution import DnsResolution
+        from sniffkit.analysis.dns.resolution import DnsResolution
 
         self._catalogue = catalogue
         self._verbose = verbose
@@ -129,7 +129,7 @@ class DnsStory:
         return " ".join(part for part in parts if part)
 
     def _facts(self, exchange: DnsExchange) -> list[Fact]:
-        from sniffkit.analysis.dns_facts import facts_of
+        from sniffkit.analysis.dns.facts import facts_of
 
         return facts_of(exchange)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sniffkit.analysis.dns_recursion import steps_not_seen, zone_asked
+from sniffkit.analysis.dns.recursion import steps_not_seen, zone_asked
 from sniffkit.protocols.dns_name import unicode_name
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.arp_table import ArpExchange
-    from sniffkit.analysis.dns_exchange import DnsExchange
-    from sniffkit.analysis.neighbour_discovery import NeighbourExchange
+    from sniffkit.analysis.dns.exchange import DnsExchange
+    from sniffkit.analysis.neighbours.arp_table import ArpExchange
+    from sniffkit.analysis.neighbours.discovery import NeighbourExchange
     from sniffkit.protocols.dns_message import Record
 
 

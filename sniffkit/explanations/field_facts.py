@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sniffkit.analysis.segments import SYN
-from sniffkit.analysis.tcp_mark_names import Mark, names_of
-from sniffkit.analysis.tcp_phases import Phase
-from sniffkit.analysis.tcp_states import LABELS
+from sniffkit.analysis.tcp.mark_names import Mark, names_of
+from sniffkit.analysis.tcp.phases import Phase
+from sniffkit.analysis.tcp.states import LABELS
 from sniffkit.explanations.asked_field import FieldFacts
 
 if TYPE_CHECKING:

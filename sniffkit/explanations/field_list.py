@@ -11,7 +11,7 @@ from sniffkit.explanations.language import Language
 
 def lines(patterns: Sequence[str], language: Language) -> Iterator[str]:
     """Yield id, type and name, with tabs between, of each field that fits a pattern (of all, where there is none)."""
-    from sniffkit.analysis.tcp_fields import types
+    from sniffkit.analysis.tcp.fields import types
     from sniffkit.protocols.field_types import field_types
 
     catalogue = Catalogue(language)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sniffkit.explanations.flow_lines import end_text
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.flow_findings import Finding
+    from sniffkit.analysis.flows.findings import Finding
     from sniffkit.explanations.catalogue import Catalogue
 
 

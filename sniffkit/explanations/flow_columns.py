@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from sniffkit.analysis.flow_records import Flow, FlowEnd
+from sniffkit.analysis.flows.records import Flow, FlowEnd
 
 _FLOW: dict[str, tuple[str, Callable[[Flow], Any]]] = {
     "protocol": ("string", lambda flow: flow.protocol),

@@ -9,7 +9,7 @@ from sniffkit.explanations.flow_record import FlowRecords
 from sniffkit.explanations.language import duration
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.flow_records import Flow, FlowEnd
+    from sniffkit.analysis.flows.records import Flow, FlowEnd
     from sniffkit.explanations.catalogue import Catalogue
 
 COLUMNS = (

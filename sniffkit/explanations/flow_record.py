@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sniffkit.analysis.flow_verdicts import verdict
+from sniffkit.analysis.flows.verdicts import verdict
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.flow_records import Flow, FlowEnd
+    from sniffkit.analysis.flows.records import Flow, FlowEnd
     from sniffkit.explanations.catalogue import Catalogue
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.segments import SYN, ip_ends
-from sniffkit.analysis.tcp_mark_names import Mark, names_of
+from sniffkit.analysis.tcp.mark_names import Mark, names_of
 from sniffkit.explanations.plain import escaped
 from sniffkit.explanations.summaries import summary_of
 from sniffkit.protocols.packet import read_packet

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sniffkit.analysis.open_connections import STAGES
+from sniffkit.analysis.tcp.open_connections import STAGES
 from sniffkit.explanations.lesson import Table
 from sniffkit.explanations.plain import escaped
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.open_connections import OpenConnection
+    from sniffkit.analysis.tcp.open_connections import OpenConnection
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.sources.interfaces import NetworkInterface
 

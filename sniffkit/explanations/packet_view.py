@@ -138,9 +138,7 @@ class PacketViews:
         packet = read_packet(octets, int(batch.link_type[row]), length)
         return self.of(packet, octets, length, field_facts(facts, row), lesson)
 
-    def of(
-        self, packet: Packet, octets: bytes, length: int, facts: FieldFacts, lesson: PacketLesson
-    ) -> PacketView:
+    def of(self, packet: Packet, octets: bytes, length: int, facts: FieldFacts, lesson: PacketLesson) -> PacketView:
         """Return the view of a packet that was read; ``length``: octets on the wire."""
         if not self._once:
             self._told.clear()
@@ -178,11 +176,7 @@ class PacketViews:
             what = ""
         self._told.add(protocol)
         explained = {field.id for field in fields if field.why}
-        notes = [
-            note
-            for note in layer_notes(layer, self._catalogue)
-            if TOLD_BY_A_FIELD.get(note.id) not in explained
-        ]
+        notes = [note for note in layer_notes(layer, self._catalogue) if TOLD_BY_A_FIELD.get(note.id) not in explained]
         return LayerView(
             protocol,
             find(protocol, "name") or escaped(protocol),
@@ -210,9 +204,7 @@ class PacketViews:
 class _LayerOf:
     """Makes the fields of one layer."""
 
-    def __init__(
-        self, catalogue: Catalogue, packet: Packet, layer: Layer, facts: FieldFacts, octets: bytes
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, packet: Packet, layer: Layer, facts: FieldFacts, octets: bytes) -> None:
         self._catalogue = catalogue
         self._packet = packet
         self.layer = layer

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sniffkit.analysis.tcp_mark_names import Mark, names_of
-from sniffkit.analysis.tcp_phases import Phase
-from sniffkit.analysis.tcp_states import LABELS
+from sniffkit.analysis.tcp.mark_names import Mark, names_of
+from sniffkit.analysis.tcp.phases import Phase
+from sniffkit.analysis.tcp.states import LABELS
 from sniffkit.explanations.plain import escaped
 from sniffkit.explanations.problems import problem_notes
 from sniffkit.protocols.packet import read_packet

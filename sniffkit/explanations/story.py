@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.analysis.tcp_mark_names import Mark
-from sniffkit.analysis.tcp_states import LABELS
+from sniffkit.analysis.tcp.mark_names import Mark
+from sniffkit.analysis.tcp.states import LABELS
 from sniffkit.explanations.lesson import EndState, Fold, Line, Note, PacketLesson
 from sniffkit.explanations.odd_packets import odd_packets
 from sniffkit.explanations.problems import problem_notes
@@ -156,9 +156,7 @@ class _QuietRun:
         self.streams: set[int] = set()
         self.protocols: Counter[str] = Counter()
 
-    def hold(
-        self, lesson: PacketLesson | None, number: int, facts: BatchFacts, row: int, protocol: str
-    ) -> None:
+    def hold(self, lesson: PacketLesson | None, number: int, facts: BatchFacts, row: int, protocol: str) -> None:
         """Hold one packet back; ``lesson`` is None once it is certain that the run is folded."""
         if lesson is not None:
             self.held.append(lesson)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.capture import CaptureAnalysis
     from sniffkit.analysis.conversations import Totals
-    from sniffkit.analysis.tcp_phases import Connection
+    from sniffkit.analysis.tcp.phases import Connection
     from sniffkit.explanations.catalogue import Catalogue
 
 SHOWN = 12
@@ -161,5 +161,3 @@ def _limits(analysis: CaptureAnalysis, catalogue: Catalogue) -> list[Note]:
         id = "summary.limit.offload" if count >= ENOUGH_WRONG else "summary.limit.offload-perhaps"
         notes.append(Note(id, "note", catalogue.text(id, address=_address(high, low), count=count)))
     return notes
-
-

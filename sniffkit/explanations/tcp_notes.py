@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.segments import ACK, SYN
-from sniffkit.analysis.tcp_mark_names import Mark, names_of
-from sniffkit.analysis.tcp_phases import Phase
-from sniffkit.analysis.tcp_states import State
+from sniffkit.analysis.tcp.mark_names import Mark, names_of
+from sniffkit.analysis.tcp.phases import Phase
+from sniffkit.analysis.tcp.states import State
 from sniffkit.explanations.lesson import Note
 from sniffkit.explanations.tcp_step_lessons import marks_to_tell, step_lessons
 

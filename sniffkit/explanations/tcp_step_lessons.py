@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sniffkit.analysis.segments import ACK, SYN
-from sniffkit.analysis.tcp_phases import Phase
-from sniffkit.analysis.tcp_states import State
+from sniffkit.analysis.tcp.phases import Phase
+from sniffkit.analysis.tcp.states import State
 
 if TYPE_CHECKING:
     from sniffkit.analysis.capture import BatchFacts

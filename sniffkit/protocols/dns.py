@@ -1,6 +1,6 @@
 """DNS, field by field: the header, the questions, and each record with what its type makes of its data.
 
-``dns_message`` reads the same octets as a message, ``analysis.dns_messages`` in bulk. mDNS (RFC 6762) and LLMNR
+``dns_message`` reads the same octets as a message, ``analysis.dns.messages`` in bulk. mDNS (RFC 6762) and LLMNR
 (RFC 4795) have the format on ports of their own and mean some bits otherwise.
 """
 
@@ -51,11 +51,14 @@ LAYER_OF_PORT = {5353: "mdns", 5355: "llmnr"}
 LINK_LOCAL_NAMES = {"dns.flags.authoritative": "dns.flags.conflict", "dns.flags.recdesired": "dns.flags.tentative"}
 """LLMNR's own bits (RFC 4795 section 2.1.1) stand where DNS has these."""
 
-UPDATE, UPDATE_NAMES = 5, {
-    "dns.count.queries": "dns.count.zones",
-    "dns.count.answers": "dns.count.prerequisites",
-    "dns.count.auth_rr": "dns.count.updates",
-}
+UPDATE, UPDATE_NAMES = (
+    5,
+    {
+        "dns.count.queries": "dns.count.zones",
+        "dns.count.answers": "dns.count.prerequisites",
+        "dns.count.auth_rr": "dns.count.updates",
+    },
+)
 """The same counts in a dynamic update (RFC 2136 section 2.2)."""
 
 

@@ -44,9 +44,7 @@ ERRORS = (
 
 FRAGMENTATION_NEEDED = 4
 
-HEADER = Header(
-    "icmp", "RFC 792", (Field("icmp.type", 8), Field("icmp.code", 8), hexadecimal("icmp.checksum", 16))
-)
+HEADER = Header("icmp", "RFC 792", (Field("icmp.type", 8), Field("icmp.code", 8), hexadecimal("icmp.checksum", 16)))
 
 
 def shape(*fields: Field) -> Header:
@@ -90,9 +88,7 @@ MESSAGES = Messages(
     "icmp.code",
 )
 
-EXTENDED = shape(
-    Field("icmp.unused", 8, Form.OCTETS), Field("icmp.length", 8), Field("icmp.unused", 16, Form.OCTETS)
-)
+EXTENDED = shape(Field("icmp.unused", 8, Form.OCTETS), Field("icmp.length", 8), Field("icmp.unused", 16, Form.OCTETS))
 EXTENDED_MTU = shape(Field("icmp.unused", 8, Form.OCTETS), Field("icmp.length", 8), Field("icmp.mtu", 16))
 """An error that says how long its quotation is, because something follows it (RFC 4884 section 4)."""
 

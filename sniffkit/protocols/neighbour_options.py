@@ -36,9 +36,7 @@ def read_options(reader: Reader) -> None:
             return
         units = reader.add("icmpv6.opt.length", 1) or 0
         if units == 0 or start + 8 * units > reader.end:
-            reader.problem(
-                "icmpv6.option-length", kind=kind, value=8 * units, present=reader.end - start, offset=start
-            )
+            reader.problem("icmpv6.option-length", kind=kind, value=8 * units, present=reader.end - start, offset=start)
             reader.add("icmpv6.data", reader.left, Form.OCTETS)
             return
         read_option(reader, kind, start + 8 * units)

@@ -169,9 +169,7 @@ class Reader:
         self.at = end
         self.problem(f"{header.protocol}.header-cut", promised=header.octets, present=end - base)
 
-    def add(
-        self, id: str, octets: int, form: Form = Form.DECIMAL, *, digits: int = 0, scale: int = 1
-    ) -> int | None:
+    def add(self, id: str, octets: int, form: Form = Form.DECIMAL, *, digits: int = 0, scale: int = 1) -> int | None:
         """Read a field of whole octets at ``at`` and move on; return its number, None where it is cut."""
         start = self.at
         present = min(octets, self.left)
@@ -232,7 +230,6 @@ class Reader:
     def bound(self, length: int) -> None:
         """Say how many octets follow at ``at`` by this layer's length field, though not of which protocol."""
         self.following_end = min(self.wire_end, self.at + max(length, 0))
-
 
     def message(self, messages: Messages) -> Header | None:
         """Read the shape that the selector's value gives the rest of the header; return it if it is wholly there."""

@@ -9,8 +9,8 @@
 
 from __future__ import annotations
 
-from sniffkit.analysis.tcp_ends import Segment
-from sniffkit.analysis.tcp_phases import Connection
+from sniffkit.analysis.tcp.ends import Segment
+from sniffkit.analysis.tcp.phases import Connection
 
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "-": 0}
 

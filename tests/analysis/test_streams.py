@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent))
-from hostile_segments import segments_of
-from tcp_reference import cuts, needs_corpus, references
-
 from sniffkit.analysis.segments import ACK, FIN, SYN, Segments
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
+from tests.analysis.hostile_segments import segments_of
+from tests.analysis.tcp_reference import cuts, needs_corpus, references
 
 HERE, THERE = (40_000, 80), (1, 2)
 

@@ -148,9 +148,7 @@ def test_any_selection_is_read_or_refused_at_a_place(asked: str) -> None:
     st.integers(1, 30),
     st.integers(0, 30),
 )
-def test_a_selection_chooses_what_it_says(
-    asked: list[tuple[int, int | None]], first: int, count: int
-) -> None:
+def test_a_selection_chooses_what_it_says(asked: list[tuple[int, int | None]], first: int, count: int) -> None:
     ranges = [(begin, None if more is None else begin + more) for begin, more in asked]
     text = ",".join(f"{begin}-" if end is None else f"{begin}-{end}" for begin, end in ranges)
     chosen = Selection.read(text).rows(first, count).tolist()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sniffkit.analysis import tcp_fields
+from sniffkit.analysis.tcp import fields as tcp_fields
 from sniffkit.commands.fields import known_field
 from sniffkit.commands.filtering import PacketFilter
 from sniffkit.errors import SniffkitError

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from sniffkit.analysis import tcp_states
+from sniffkit.analysis.tcp import states as tcp_states
 from sniffkit.explanations.catalogue import Catalogue, read_texts
 from sniffkit.explanations.language import LANGUAGES
 from sniffkit.protocols import REGISTER

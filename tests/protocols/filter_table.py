@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-FILTERS = r'''
+FILTERS = r"""
 # a protocol or field is there
 eth
 ip
@@ -497,7 +497,7 @@ frame.len != frame.cap_len
 tcp.len == tcp.options.mss_val
 icmp && udp
 icmp and ip.src#2 == 10.0.0.0/8
-'''
+"""
 
 TABLE = [line for line in FILTERS.splitlines() if line and not line.startswith("#")]
 

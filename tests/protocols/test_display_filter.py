@@ -18,7 +18,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sniffkit.analysis import tcp_fields
+from sniffkit.analysis.tcp import fields as tcp_fields
 from sniffkit.commands.filtering import PacketFilter
 from sniffkit.errors import UsageError
 from sniffkit.protocols.batch_fields import BatchFields

@@ -114,7 +114,7 @@ def test_the_older_cooked_header(cable: Cable) -> None:
     with listening(cable.near, "any", link_type=113) as source:
         send_datagrams(cable, 1)
         (got,) = packets(source)
-    assert got[:16].hex() == "0000" "0304" "0006" "0000000000000000" "0800"
+    assert got[:16].hex() == "00000304000600000000000000000800"
 
 
 def send_datagrams(cable: Cable, count: int) -> None:

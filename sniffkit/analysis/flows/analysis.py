@@ -1,0 +1,295 @@
+"""Every conversation of a capture, TCP, UDP and ICMP echo, fed batch by batch: what ``sniffkit flows`` tells."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sniffkit.analysis.captured_twice import CapturedTwice
+from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED
+from sniffkit.analysis.flows.records import AnswerTime, Flow, FlowEnd, FlowProtocol
+from sniffkit.analysis.flows.stream_table import StreamTable
+from sniffkit.analysis.flows.tcp import EVENTS, MOST_OPEN, TcpFlows
+from sniffkit.analysis.flows.totals import TOTALS, add_packets, grouped, ip_octets
+from sniffkit.analysis.icmp.exchanges import ECHO
+from sniffkit.analysis.read_ahead import read_ahead
+from sniffkit.analysis.segments import Segments, ip_ends
+from sniffkit.analysis.streams import PairStreams
+from sniffkit.analysis.tcp.outcomes import COURSE
+from sniffkit.analysis.tcp.states import LABELS
+from sniffkit.protocols.columns import Columns
+from sniffkit.sources.batch import NO_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.streams import StreamNumbers
+    from sniffkit.analysis.tcp.marks import Marks
+    from sniffkit.sources.batch import Batch
+
+SERVICES = 1024
+"""Ports below this are a server's (RFC 6335 section 6: assigned by a standards action)."""
+
+_OFFERS = ("mss", "window_scale", "sack_permitted", "timestamps", "syn")
+_ANSWERS = ("answer_least", "answer_median", "answer_greatest", "answers")
+
+
+class PairFlows:
+    """Conversations without states, UDP and ICMP echo: a pair of ends is a stream.
+
+    latest: row and stream of the packets of the latest batch
+    """
+
+    def __init__(self) -> None:
+        self.latest: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self.streams = PairStreams()
+        self.table = StreamTable({**TOTALS, "turned": (np.bool_, 1, 0)})
+
+    def feed(
+        self,
+        columns: Columns,
+        protocol: str,
+        which: NDArray[np.int64],
+        ports: tuple[NDArray[np.uint16], NDArray[np.uint16]],
+        payload: NDArray[np.int64],
+        turned: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Add the packets at ``which`` of a protocol's rows; ports, payload: of these, turned: the server sent it."""
+        if not len(which):
+            return
+        rows, batch = columns.rows(protocol), columns.batch
+        source, destination, _ = ip_ends(columns, rows.parent[which], rows.parent_index[which])
+        stream, direction = self.streams.feed(source, destination, *ports)
+        groups = grouped(stream, direction)
+        self.table.begin(groups.stream)
+        if turned is not None:
+            new = self.table["packets"][groups.stream].sum(axis=1) == 0
+            self.table["turned"][groups.stream[new]] = turned[groups.order[groups.start[new]]]
+        row = rows.row[which]
+        self.latest.append((row, stream))
+        octets = ip_octets(columns, rows)[which]
+        add_packets(self.table, groups, octets, payload, batch.time_ns[row], row + batch.first)
+
+    def ends(self, streams: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
+        """Return address and port of who sent each stream's first packet, then of the other end."""
+        pairs = self.streams.pairs
+        return pairs.first[streams], pairs.first_port[streams], pairs.second[streams], pairs.second_port[streams]
+
+
+@dataclass(frozen=True, slots=True)
+class FedBatch:
+    """A batch that was added: its columns, its TCP headers, their streams and marks."""
+
+    columns: Columns
+    segments: Segments
+    numbers: StreamNumbers
+    marks: Marks
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A batch made ready: what depends on the batches before only through stream numbers and second captures."""
+
+    columns: Columns
+    segments: Segments
+    numbers: StreamNumbers
+    twice: NDArray[np.int64]
+
+
+class FlowAnalysis:
+    """All conversations of a capture.
+
+    packets: how many packets were fed
+    """
+
+    def __init__(self, most_open: int = MOST_OPEN) -> None:
+        self.tcp = TcpFlows(most_open)
+        self.udp = PairFlows()
+        self.icmp = PairFlows()
+        self.packets = 0
+        self._twice = CapturedTwice()
+
+    @property
+    def let_go(self) -> int:
+        """How many conversations were written down before they closed because there were too many."""
+        return self.tcp.let_go
+
+    def feed(self, batch: Batch) -> FedBatch:
+        """Add the next batch."""
+        return self._add(self._prepare(batch))
+
+    def read(self, batches: Iterable[Batch]) -> Iterator[FedBatch]:
+        """Add batch after batch, the next one made ready meanwhile; yields each when it has been added."""
+        for prepared in read_ahead(batches, self._prepare):
+            yield self._add(prepared)
+
+    def _prepare(self, batch: Batch) -> _Prepared:
+        columns = Columns(batch)
+        segments = Segments.from_columns(columns)
+        return _Prepared(columns, segments, self.tcp.streams.feed(segments), self._twice.feed(columns))
+
+    def _add(self, prepared: _Prepared) -> FedBatch:
+        columns, segments = prepared.columns, prepared.segments
+        self.udp.latest, self.icmp.latest = [], []
+        self.packets += len(columns.batch)
+        marks = self.tcp.feed(columns, segments, prepared.numbers, prepared.twice)
+        self._udp(columns)
+        for protocol in ECHO:
+            self._echo(columns, protocol)
+        return FedBatch(columns, segments, prepared.numbers, marks)
+
+    def streams_of(self, fed: FedBatch, chosen: NDArray[np.bool_]) -> set[tuple[str, int]]:
+        """Return the conversations, protocol and number, of the packets chosen from the latest batch, bool (n,)."""
+        found = {("tcp", stream) for stream in np.unique(fed.numbers.stream[chosen[fed.segments.row]]).tolist()}
+        for name, flows in (("udp", self.udp), ("icmp", self.icmp)):
+            for row, stream in flows.latest:
+                found.update((name, number) for number in np.unique(stream[chosen[row]]).tolist())
+        return found
+
+    def finish(self) -> None:
+        """Close the books: what is still open is written down as it is."""
+        self.tcp.finish()
+
+    def records(self) -> Iterator[Flow]:
+        """Yield every conversation by protocol and number; ``finish`` comes first."""
+        yield from self._tcp_records()
+        yield from _pair_records("udp", self.udp)
+        yield from _pair_records("icmp", self.icmp)
+
+    def _udp(self, columns: Columns) -> None:
+        rows = columns.rows("udp")
+        which = np.flatnonzero(~rows.quoted)
+        if len(which):
+            ports = columns["udp.srcport"][which], columns["udp.dstport"][which]
+            self.udp.feed(columns, "udp", which, ports, np.maximum(rows.length[which] - 8, 0))
+
+    def _echo(self, columns: Columns, protocol: str) -> None:
+        rows = columns.rows(protocol)
+        if not len(rows.row):
+            return
+        request, reply, identifier, _ = ECHO[protocol]
+        kind = columns[f"{protocol}.type"]
+        index, values = columns.sparse(identifier)
+        known = np.full(len(rows.row), -1)
+        known[index] = values
+        which = np.flatnonzero(((kind == request) | (kind == reply)) & ~rows.quoted & (known >= 0))
+        port = known[which].astype(np.uint16)
+        payload = np.maximum(rows.length[which] - 8, 0)
+        self.icmp.feed(columns, protocol, which, (port, port), payload, turned=kind[which] == reply)
+
+    def _tcp_records(self) -> Iterator[Flow]:
+        for streams, columns in self.tcp.table.parts():
+            used = columns["packets"].any(axis=1)  # not only quoted in ICMP errors
+            if used.any():
+                yield from self._tcp_part(streams[used], {name: values[used] for name, values in columns.items()})
+
+    def _tcp_part(self, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> Iterator[Flow]:
+        words = self.tcp.outcomes.words
+        course_names = {bits: _course(bits) for bits in np.unique(columns["course"]).tolist()}
+        ends = [_ends_of(columns, *self.tcp.streams.ends(streams), side, tcp=True) for side in (0, 1)]
+        fields = (
+            streams, columns["part"], columns["client"], columns["start_ns"], columns["end_ns"],
+            columns["first_packet"], columns["last_packet"], columns["silence_ns"], columns["silence_packet"],
+            columns["zeek"], columns["opened"], columns["closed"], columns["closed_by"], columns["handshake_ns"],
+            columns["handshake_server_ns"], columns["repeated_last"], columns["latest_direction"], columns["course"],
+        )  # fmt: skip
+        for one, other, values in zip(*ends, zip(*(column.tolist() for column in fields), strict=True), strict=True):
+            (
+                stream, part, client, start, end, first, last, silence, silence_packet, zeek, opened, closed, by,
+                handshake, answered, repeated, latest, course,
+            ) = values  # fmt: skip
+            conn_state, history = words[zeek]
+            yield Flow(
+                "tcp", stream, part, *((other, one) if client else (one, other)), *_times(start, end), first, last,
+                silence, silence_packet, conn_state, history, None, OPENED[opened], CLOSED[closed], CLOSED_BY[by],
+                None if handshake < 0 else handshake, None if handshake < 0 else answered, repeated,
+                "client" if latest == client else "server", course_names[course],
+            )  # fmt: skip
+
+
+def _pair_records(protocol: FlowProtocol, flows: PairFlows) -> Iterator[Flow]:
+    for streams, columns in flows.table.parts():
+        yield from _pair_part(protocol, flows, streams, columns)
+
+
+def _pair_part(
+    protocol: FlowProtocol, flows: PairFlows, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]
+) -> Iterator[Flow]:
+    one, port, other, other_port = flows.ends(streams)
+    ends = [_ends_of(columns, one, port, other, other_port, side, ports=protocol == "udp") for side in (0, 1)]
+    names = ("part", "start_ns", "end_ns", "first_packet", "last_packet", "silence_ns", "silence_packet", "turned")
+    rows = zip(*(columns[name].tolist() for name in names), strict=True)
+    for stream, first, second, identifier, values in zip(streams.tolist(), *ends, port.tolist(), rows, strict=True):
+        part, start, end, first_packet, last_packet, silence, silence_packet, turned = values
+        served = turned or (first.port is not None and first.port < SERVICES and (second.port or 0) >= SERVICES)
+        client, server = (second, first) if served else (first, second)
+        state = "SF" if client.packets and server.packets else "S0" if client.packets else "SHR"
+        history = "D" * bool(client.packets) + "d" * bool(server.packets)
+        yield Flow(
+            protocol, stream, part, client, server, *_times(start, end), first_packet, last_packet, silence,
+            silence_packet, state, history, None if protocol == "udp" else identifier,
+        )  # fmt: skip
+
+
+def _ends_of(
+    columns: dict[str, NDArray[Any]],
+    one: NDArray[np.uint64],
+    one_port: NDArray[np.uint16],
+    other: NDArray[np.uint64],
+    other_port: NDArray[np.uint16],
+    side: int,
+    *,
+    ports: bool = True,
+    tcp: bool = False,
+) -> list[FlowEnd]:
+    """Return one end of every stream: side 0 sent its first packet."""
+    address, port = (other, other_port) if side else (one, one_port)
+    texts = address_texts(address)
+    numbers: list[int | None] = port.tolist() if ports else [None] * len(port)
+    totals = [columns[name][:, side].tolist() for name in ("packets", "ip_bytes", "payload_bytes")]
+    if not tcp:
+        return [FlowEnd(*values) for values in zip(texts, numbers, *totals, strict=True)]
+    states = [LABELS[code] for code in columns["state"][:, side].tolist()]
+    events = [columns[name][:, side].tolist() for name in EVENTS]
+    offers = zip(*(columns[name][:, side].tolist() for name in _OFFERS), strict=True)
+    times = zip(*(columns[name][:, side].tolist() for name in _ANSWERS), strict=True)
+    rows = zip(texts, numbers, *totals, states, *events, strict=True)
+    found = []
+    for values, offer, answer in zip(rows, offers, times, strict=True):
+        fields: tuple[Any, ...] = (*values, *_agreed(*offer), AnswerTime(*answer) if answer[3] else None, offer[4])
+        found.append(FlowEnd(*fields))
+    return found
+
+
+def _agreed(
+    mss: int, scale: int, sack: bool, stamps: bool, syns: int
+) -> tuple[int | None, int | None, bool | None, bool | None]:
+    """Return the options of an end's SYN, None where it was not captured."""
+    if not syns:
+        return None, None, None, None
+    return mss if mss >= 0 else None, scale if scale >= 0 else None, sack, stamps
+
+
+def address_texts(addresses: NDArray[np.uint64]) -> list[str]:
+    """Write addresses, uint64 (n, 2), IPv4 mapped into IPv6, as tshark prints them."""
+    octets = np.ascontiguousarray(addresses.astype(">u8")).tobytes()
+    mapped = b"\0" * 10 + b"\xff\xff"
+    return [
+        socket.inet_ntoa(octets[at + 12 : at + 16])
+        if octets.startswith(mapped, at)
+        else socket.inet_ntop(socket.AF_INET6, octets[at : at + 16])
+        for at in range(0, len(octets), 16)
+    ]
+
+
+def _times(start: int, end: int) -> tuple[int | None, int | None]:
+    return (None, None) if start == NO_TIME else (start, max(end - start, 0))
+
+
+def _course(bits: int) -> tuple[str, ...]:
+    return tuple(id for place, id in enumerate(COURSE) if bits >> place & 1)

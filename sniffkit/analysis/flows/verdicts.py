@@ -1,0 +1,98 @@
+"""The verdict on a conversation: what became of it, and what went wrong on the way, as facts."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from sniffkit.analysis.facts import Fact
+from sniffkit.analysis.flows.records import Flow
+
+End = Literal["client", "server"]
+
+MOST_ALSO = 2
+"""How many troubles a verdict names beside what became of the conversation."""
+
+
+def verdict(flow: Flow) -> list[Fact]:
+    """Return what became of a conversation, then at most two things that went wrong in it."""
+    if flow.protocol == "tcp":
+        return [_closing(flow), *_troubles(flow)[:MOST_ALSO]]
+    asked, answered = flow.client.packets, flow.server.packets
+    if flow.protocol == "icmp":
+        if answered:
+            return [Fact("flows.echo", "note", {"asked": asked, "answered": answered})]
+        return [Fact("flows.echo-unanswered", "warning", {"asked": asked})]
+    if asked and answered:
+        return [Fact("flows.datagrams", "note", {"asked": asked, "answered": answered})]
+    return [Fact("flows.datagrams-one-way", "note", {"end": "client" if asked else "server", "count": flow.packets})]
+
+
+def _other(end: End) -> End:
+    return "server" if end == "client" else "client"
+
+
+def _closing(flow: Flow) -> Fact:
+    """Return what became of a TCP conversation."""
+    course, octets = flow.course, flow.client.payload_bytes + flow.server.payload_bytes
+    end: End = "server" if flow.closed_by == "server" else "client"
+    if flow.opened == "refused":
+        return Fact("flows.refused", "warning", {"port": flow.server.port})
+    if flow.opened == "unanswered" and flow.closed == "open":
+        waited: dict[str, object] = {"count": flow.client.syns, "waited_ns": flow.duration_ns}
+        return Fact("flows.unanswered" if flow.client.syns < 2 else "flows.unanswered-again", "warning", waited)
+    if flow.closed == "reset":
+        ended = "F" in flow.history.upper()
+        sent: dict[str, object] = {"end": end, "octets": octets}
+        if ended:
+            return Fact("flows.reset-closing", "note", sent)
+        return Fact("flows.reset-data" if octets else "flows.reset-empty", "warning", sent)
+    if flow.closed == "half":
+        waiting: dict[str, object] = {"end": end, "receiver": _other(end)}
+        repeated = flow.repeated_last > 1
+        return Fact("flows.half-unheard", "warning", waiting) if repeated else Fact("flows.half", "warning", waiting)
+    if flow.closed == "open":
+        if flow.repeated_last > 1:
+            gone: dict[str, object] = {
+                "end": flow.last_sender,
+                "receiver": _other(flow.last_sender),
+                "count": flow.repeated_last,
+            }
+            return Fact("flows.vanished", "warning", gone)
+        return Fact("flows.open-midstream" if flow.midstream else "flows.open", "note", {})
+    if flow.closed_by == "both":
+        return Fact("flows.closed-both", "note", {})
+    closer: dict[str, object] = {"end": end, "receiver": _other(end)}
+    if "last-ack-lost" in course:
+        return Fact("flows.closed-last-ack-lost", "note", closer)
+    if "fin-ack-lost" in course:
+        return Fact("flows.closed-ack-lost", "note", closer)
+    open_still = {flow.client.state, flow.server.state} & {"LAST-ACK", "CLOSE-WAIT", "FIN-WAIT-1", "CLOSING"}
+    if open_still:
+        return Fact("flows.closed-unconfirmed", "note", closer)
+    return Fact("flows.closed" if octets else "flows.closed-empty", "note", closer)
+
+
+def _troubles(flow: Flow) -> list[Fact]:
+    """Return what went wrong, the gravest first."""
+    found: list[Fact] = []
+    if "half-open" in flow.course:
+        found.append(Fact("flows.also-half-open", "warning", {}))
+    again, order = flow.retransmissions, flow.client.out_of_order + flow.server.out_of_order
+    if "third-segment-lost" in flow.course:
+        found.append(Fact("flows.also-third-lost", "warning", {}))
+    elif flow.opened in ("handshake", "simultaneous") and "syn-again" in flow.course:
+        found.append(Fact("flows.also-syn-again", "warning", {}))
+    for end in (flow.client, flow.server):
+        if end.zero_windows:
+            found.append(Fact("flows.also-zero-window", "warning", {"end": flow.role(end), "count": end.zero_windows}))
+    if again and flow.opened not in ("unanswered", "refused"):
+        found.append(Fact("flows.also-again" if again > 1 else "flows.also-once-again", "note", {"count": again}))
+    if order:
+        found.append(Fact("flows.also-out-of-order", "note", {"count": order}))
+    if "syn-data" in flow.course:
+        found.append(Fact("flows.also-syn-data", "note", {}))
+    if "captured-twice" in flow.course:
+        found.append(Fact("flows.also-captured-twice", "note", {}))
+    if flow.opened != "unanswered" and not (flow.client.packets and flow.server.packets):
+        found.append(Fact("flows.also-one-way", "note", {"end": "client" if flow.client.packets else "server"}))
+    return found

@@ -1,0 +1,355 @@
+"""Everything odd about TCP segments: retransmissions, duplicate acks, zero windows and so on, for a batch at a time.
+
+``TcpMarks.feed`` gives what Wireshark 4.0 writes under ``tcp.analysis``, with state carried from batch to batch.
+Nearly all is told in columns (``tcp_marks_columns``); a stream in which columns could err is told packet by packet
+from there to the end of the batch (``tcp_marks_sequential``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sniffkit.analysis.segments import ACK, SYN
+from sniffkit.analysis.tcp.gaps import UNENDING
+from sniffkit.analysis.tcp.lanes import CarriedState, Groups, Lanes
+from sniffkit.analysis.tcp.mark_names import Mark
+from sniffkit.analysis.tcp.marks_columns import LaneColumns
+from sniffkit.analysis.tcp.marks_sequential import Packet, Side, mark_packet
+from sniffkit.analysis.tcp.negotiated import (
+    completeness_before,
+    completeness_bits,
+    initial_round_trips,
+    window_scales,
+)
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.segments import Segments
+    from sniffkit.analysis.streams import StreamNumbers
+
+MOST_OPEN = 1 << 18
+"""Streams whose analysis is kept at the same time (about 40 MB); past it those idle longest are let go."""
+
+_SIDE = tuple(field.name for field in fields(Side))
+_PURE_SYN_SENT, _SYN_ACK_SENT = 1, 2
+
+
+@dataclass(slots=True)
+class Marks:
+    """What is odd about every segment of a batch; arrays in the order of ``Segments``.
+
+    mask:                uint16 (m,) bits of ``Mark``
+    duplicate_ack_number: int32 (m,) which duplicate acknowledgment in a row this is, 0 if it is none
+    duplicate_ack_frame: int64 (m,) the frame it repeats, 0 = none seen
+    window_size:         int64 (m,) tcp.window_size: octets, scaled where the scale is known
+    window_scale:        int16 (m,) shift of the sender's window, -1 unknown, -2 not used
+    initial_rtt_ns:      int64 (m,) from the SYN to the ack of its answer, as known with this segment; 0 = not yet
+    let_go:              int64, streams whose state was let go for want of room after this batch: forget them elsewhere
+    """
+
+    mask: NDArray[np.uint16]
+    duplicate_ack_number: NDArray[np.int32]
+    duplicate_ack_frame: NDArray[np.int64]
+    window_size: NDArray[np.int64]
+    window_scale: NDArray[np.int16]
+    initial_rtt_ns: NDArray[np.int64]
+    let_go: NDArray[np.int64]
+    _groups: Groups
+    _columns: LaneColumns | None
+    _placed: Groups
+    _doubtful: dict[int, int]
+    _bits: NDArray[np.uint8]
+    _carried: NDArray[np.uint8]
+    _reused: NDArray[np.bool_]
+
+    def has(self, mark: Mark) -> NDArray[np.bool_]:
+        """Return which segments have a mark: bool (m,)."""
+        marked: NDArray[np.bool_] = (self.mask & np.uint16(mark)) != 0
+        return marked
+
+    def by_stream(self) -> Groups:
+        """Return the segments sorted by stream."""
+        return self._groups
+
+    def lanes(self) -> tuple[LaneColumns | None, Groups]:
+        """Return the columns in lane order and the streams they were laid out by (segments of known length only)."""
+        return self._columns, self._placed
+
+    def told_singly(self) -> NDArray[np.bool_]:
+        """Return which segments columns could not tell, and all later ones of their streams: bool (m,)."""
+        singly = np.zeros(len(self.mask), np.bool_)
+        groups = self._groups
+        for group, begin in self._doubtful.items():
+            end = groups.start[group + 1] if group + 1 < len(groups.start) else len(groups.order)
+            mine = groups.order[groups.start[group] : end]
+            singly[mine[mine >= begin]] = True
+        return singly
+
+    def highest_before(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """Return the highest sequence number sent before each segment, by its sender and by the other side.
+
+        uint32 (m,) each, 0 = none yet. Not meant for segments that were told singly, but for the first of them.
+        """
+        own, other = np.zeros(len(self.mask), np.uint32), np.zeros(len(self.mask), np.uint32)
+        if self._columns is not None:
+            lanes = self._columns.lanes
+            rows = ~lanes.is_head
+            at = lanes.segment[rows]
+            own[at] = self._columns.next_before[rows]
+            other[at] = self._columns.next[lanes.other[rows]]
+        return own, other
+
+    def completeness(self) -> NDArray[np.uint8]:
+        """Return tcp.completeness of each segment as tshark prints it, the state before the segment: uint8 (m,)."""
+        value = np.empty(len(self.mask), np.uint8)
+        groups = self._groups
+        value[groups.order] = completeness_before(groups, self._bits, self._carried, self._reused[groups.order])
+        return value
+
+
+@dataclass(slots=True)
+class _Batch:
+    """One batch while it is told: what the rules need of each segment, in capture order.
+
+    looked_at: bool (m,) not a second capture; other_scale: int16 (m,) the other side's window scale before the segment;
+    initial_rtt_ns: int64 (m,) as known before it; repeats_syn: bool (m,) a SYN with the number it began with
+    """
+
+    segments: Segments
+    numbers: StreamNumbers
+    groups: Groups
+    looked_at: NDArray[np.bool_]
+    other_scale: NDArray[np.int16]
+    initial_rtt_ns: NDArray[np.int64]
+    repeats_syn: NDArray[np.bool_]
+
+
+class TcpMarks:
+    """Marks of TCP segments, fed batch by batch.
+
+    as_tshark: exactly what tshark 4.0 prints. Otherwise right by the RFC in the two cases where it is wrong: a packet
+    that was captured twice is no retransmission, and neither is the SYN,ACK of a simultaneous open (RFC 9293
+    figure 8).
+
+    open: streams whose state is kept; let_go: how many were let go for want of room
+    """
+
+    def __init__(self, *, as_tshark: bool = False, most_open: int = MOST_OPEN) -> None:
+        self.as_tshark = as_tshark
+        self.most_open = most_open
+        self.let_go = 0
+        self.packet_by_packet = 0
+        self._state = CarriedState()
+
+    @property
+    def open(self) -> int:
+        """How many streams have state."""
+        return self._state.open
+
+    def forget(self, streams: NDArray[np.int64]) -> None:
+        """Let go the analysis of streams that are closed or idle; one that goes on is begun anew."""
+        self._state.forget(streams)
+
+    def idle_since(self, time_ns: int) -> NDArray[np.int64]:
+        """Return the open streams whose latest packet is older than a time."""
+        return self._state.idle_since(time_ns)
+
+    def feed(self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64] | None = None) -> Marks:
+        """Return the marks of the next batch's segments.
+
+        twice: int64 (m,) for each segment the frame it is a second capture of, 0 for all others
+        """
+        state = self._state
+        groups = Groups.by_stream(numbers)
+        groups.slot = state.slots(groups.stream)
+        flags = segments.flags[groups.order]
+        scales = window_scales(segments, groups, flags, state)
+        rtt, rtt_after = initial_round_trips(segments, groups, flags, state)
+        bits = completeness_bits(segments, groups, flags, numbers.opened[groups.order], numbers.reused[groups.order])
+        completeness = state.stream["completeness"][groups.slot]
+        if len(flags):
+            state.stream["completeness"][groups.slot] = completeness | np.bitwise_or.reduceat(bits, groups.start)
+            last = np.append(groups.start[1:], len(flags)) - 1
+            state.stream["seen_ns"][groups.slot] = segments.time_ns[groups.order[last]]
+
+        count = len(segments)
+        own_scale, other_scale = np.empty(count, np.int16), np.empty(count, np.int16)
+        initial, initial_after = np.empty(count, np.int64), np.empty(count, np.int64)
+        own_scale[groups.order], other_scale[groups.order] = scales.own, scales.other
+        initial[groups.order], initial_after[groups.order] = rtt, rtt_after
+        scaled = (own_scale > 0) & ((segments.flags & SYN) == 0)
+        window = segments.window.astype(np.int64) << np.where(scaled, own_scale, 0)
+        marks = Marks(
+            np.zeros(count, np.uint16),
+            np.zeros(count, np.int32),
+            np.zeros(count, np.int64),
+            window,
+            own_scale,
+            initial_after,
+            np.zeros(0, np.int64),
+            groups,
+            None,
+            groups,
+            {},
+            bits,
+            completeness,
+            numbers.reused & numbers.opened,
+        )
+        looked_at = np.ones(count, np.bool_) if twice is None or self.as_tshark else twice == 0
+        repeats = ((segments.flags & (SYN | ACK)) == SYN) & numbers.base_known & ~numbers.reused
+        repeats &= segments.sequence == numbers.base
+        self._compare(_Batch(segments, numbers, groups, looked_at, other_scale, initial, repeats), marks)
+        if state.open > self.most_open:
+            too_many = state.open - self.most_open + self.most_open // 8
+            self.let_go += too_many
+            marks.let_go = state.idle_longest(too_many)
+            state.forget(marks.let_go)
+        return marks
+
+    def _compare(self, batch: _Batch, marks: Marks) -> None:
+        """Find the marks that depend on sequence numbers."""
+        segments, numbers = batch.segments, batch.numbers
+        known = batch.looked_at & (segments.length >= 0)
+        placed = batch.groups
+        if not known.all():
+            placed = Groups.by_stream(numbers, np.flatnonzero(known))
+            placed.slot = self._state.slots(placed.stream)
+        lanes = Lanes.lay_out(placed)
+        carried = {name: values[placed.slot] for name, values in self._state.lane.items()}
+        columns = LaneColumns(
+            segments,
+            lanes,
+            carried,
+            batch.other_scale[lanes.segment],
+            batch.initial_rtt_ns[lanes.segment],
+            batch.repeats_syn[lanes.segment],
+        )
+        columns.evaluate()
+        marks._columns, marks._placed = columns, placed
+        rows = ~lanes.is_head
+        at = lanes.segment[rows]
+        marks.mask[at] = columns.mask[rows]
+        duplicates = np.flatnonzero(columns.duplicate)
+        if len(duplicates):
+            latest = columns.latest_change[duplicates]
+            frame = np.where(
+                lanes.is_head[latest],
+                carried["change"].reshape(-1)[lanes.lane[duplicates]],
+                segments.number[lanes.segment[latest]],
+            )
+            marks.duplicate_ack_number[lanes.segment[duplicates]] = columns.duplicate_number[duplicates]
+            marks.duplicate_ack_frame[lanes.segment[duplicates]] = frame
+
+        marks._doubtful = self._doubtful(batch, columns, batch.looked_at & ~known)
+        lane_count = len(lanes.head)
+        if lane_count:
+            ends = np.append(lanes.head[1:], len(lanes.segment)) - 1
+            after = columns.state_at(np.arange(lane_count), ends, np.full(lane_count, UNENDING))
+            for name in _SIDE:
+                self._state.lane[name][placed.slot] = after[name].reshape(-1, 2)
+        for group, begin in marks._doubtful.items():
+            self._packet_by_packet(batch, marks, group, begin)
+        self._settle(segments, lanes, placed, carried, marks)
+        unmarked = ~(segments.header_ok & segments.options_ok & (segments.length >= 0))
+        marks.mask[unmarked] = 0
+        marks.mask[numbers.reused & segments.header_ok & segments.options_ok] |= np.uint16(Mark.REUSED_PORTS)
+        marks.mask[~batch.looked_at] = np.uint16(Mark.CAPTURED_TWICE)
+
+    def _doubtful(self, batch: _Batch, columns: LaneColumns, unknown: NDArray[np.bool_]) -> dict[int, int]:
+        """Return the groups that need the plain rules, each with the first segment from which on."""
+        found = [columns.lanes.segment[places] for places in columns.trigger]
+        found.append(np.flatnonzero(unknown))
+        segment = np.unique(np.concatenate(found))
+        if not len(segment):
+            return {}
+        group_of = np.empty(len(unknown), np.int64)
+        group_of[batch.groups.order] = batch.groups.of
+        group, first = np.unique(group_of[segment], return_index=True)
+        return dict(zip(group.tolist(), segment[first].tolist(), strict=True))
+
+    def _packet_by_packet(self, batch: _Batch, marks: Marks, group: int, begin: int) -> None:
+        """Tell one stream of the batch by the plain rules, from the segment ``begin`` on."""
+        segments, groups = batch.segments, batch.groups
+        end = groups.start[group + 1] if group + 1 < len(groups.start) else len(groups.order)
+        mine = groups.order[groups.start[group] : end]
+        mine = mine[(mine >= begin) & batch.looked_at[mine]]
+        slot = int(groups.slot[group])
+        sides = self._sides_before(marks, begin, int(groups.stream[group]), slot)
+        self.packet_by_packet += len(mine)
+        rows = zip(
+            mine.tolist(),
+            batch.numbers.direction[mine].tolist(),
+            segments.number[mine].tolist(),
+            segments.time_ns[mine].tolist(),
+            segments.sequence[mine].tolist(),
+            segments.acknowledgment[mine].tolist(),
+            segments.flags[mine].tolist(),
+            segments.window[mine].tolist(),
+            segments.length[mine].tolist(),
+            batch.repeats_syn[mine].tolist(),
+            batch.other_scale[mine].tolist(),
+            batch.initial_rtt_ns[mine].tolist(),
+            strict=True,
+        )
+        for at, *values in rows:
+            packet = Packet(*values)
+            own = sides[packet.direction]
+            marks.mask[at], duplicate = mark_packet(packet, own, sides[1 - packet.direction])
+            marks.duplicate_ack_number[at] = duplicate
+            marks.duplicate_ack_frame[at] = own.change if duplicate else 0
+        for direction, side in enumerate(sides):
+            for name in _SIDE:
+                self._state.lane[name][slot, direction] = getattr(side, name)
+
+    def _sides_before(self, marks: Marks, begin: int, stream: int, slot: int) -> list[Side]:
+        """Return both sides of a stream as they are before the segment ``begin``."""
+        columns, placed = marks.lanes()
+        found = int(np.searchsorted(placed.stream, stream))
+        if columns is None or found == len(placed.stream) or placed.stream[found] != stream:
+            # Only segments of unknown length: nothing has moved the carried state.
+            values: dict[str, Any] = {name: self._state.lane[name][slot] for name in _SIDE}
+        else:
+            lanes, which = columns.lanes, 2 * found + np.arange(2)
+            place = np.array(
+                [
+                    head + np.searchsorted(lanes.segment[head + 1 : lanes.end(lane)], begin)
+                    for lane, head in zip(which.tolist(), lanes.head[which].tolist(), strict=True)
+                ]
+            )
+            values = columns.state_at(which, place, np.full(2, begin))
+        return [Side(**{name: values[name][direction].item() for name in _SIDE}) for direction in (0, 1)]
+
+    def _settle(
+        self, segments: Segments, lanes: Lanes, placed: Groups, carried: dict[str, NDArray[Any]], marks: Marks
+    ) -> None:
+        """Note who has sent SYN and SYN,ACK; clear the SYN,ACKs of simultaneous opens of the name retransmission."""
+        syn = np.flatnonzero(((segments.flags[lanes.segment] & SYN) != 0) & ~lanes.is_head)
+        if not len(syn):
+            return
+        seen = carried["syn_seen"].reshape(-1)
+        lane, segment = lanes.lane[syn], lanes.segment[syn]
+        answers = (segments.flags[segment] & ACK) != 0
+        again = answers & ((marks.mask[segment] & np.uint16(Mark.RETRANSMISSION)) != 0)
+        if not self.as_tshark and again.any():
+            at = syn[again]
+            opened = _seen_before(syn[~answers], lanes, at, seen & _PURE_SYN_SENT)
+            answered = _seen_before(syn[answers], lanes, at, seen & _SYN_ACK_SENT)
+            both = _seen_before(syn[~answers], lanes, lanes.other[at] + 1, seen & _PURE_SYN_SENT)
+            first = lanes.segment[at[opened & ~answered & both]]
+            marks.mask[first] &= np.uint16(~Mark.RETRANSMISSION & 0xFFFF)
+        np.bitwise_or.at(seen, lane, np.where(answers, _SYN_ACK_SENT, _PURE_SYN_SENT).astype(np.uint8))
+        self._state.lane["syn_seen"][placed.slot] = seen.reshape(-1, 2)
+
+
+def _seen_before(
+    what: NDArray[np.int64], lanes: Lanes, at: NDArray[np.int64], carried: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Return whether one of the places ``what`` stands in the same lane before each place ``at``, or was carried."""
+    lane = lanes.lane[at - 1]
+    before = np.searchsorted(what, at) - np.searchsorted(what, lanes.head[lane])
+    seen: NDArray[np.bool_] = (before > 0) | (carried[lane] != 0)
+    return seen

@@ -1,0 +1,321 @@
+"""How every TCP conversation went: ordinary ones by their word, all others by the state machines, as columns.
+
+``tcp_words`` takes what is ordinary; all segments of the others go to the states of both ends (RFC 9293) and to Zeek's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED, outcome_of
+from sniffkit.analysis.segments import ACK, RST, SYN, Segments
+from sniffkit.analysis.streams import StreamNumbers
+from sniffkit.analysis.tcp.conversations import TcpConversations
+from sniffkit.analysis.tcp.lanes import Groups
+from sniffkit.analysis.tcp.mark_names import Mark
+from sniffkit.analysis.tcp.words import Events, TcpWords
+from sniffkit.analysis.zeek.connections import ZeekConnections
+from sniffkit.sources.batch import NO_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.facts import Fact
+    from sniffkit.analysis.flows.stream_table import StreamTable
+    from sniffkit.analysis.streams import Streams
+    from sniffkit.analysis.tcp.marks import Marks
+
+COURSE = (
+    "last-ack-lost",
+    "fin-ack-lost",
+    "third-segment-lost",
+    "fin-again",
+    "syn-again",
+    "syn-ack-again",
+    "half-open",
+    "syn-data",
+    "opened-anew",
+    "reset-ignored",
+    "captured-twice",
+)
+"""How it went, as far as single packets told: the bits of the column ``course``."""
+
+_CORRECTED = {"LAST-ACK": "last-ack-lost", "FIN-WAIT-1": "fin-ack-lost", "SYN-RECEIVED": "third-segment-lost"}
+"""What a state that had to be taken back (``tcp.state.corrected``) shows to be lost."""
+
+_COURSE_BIT = {name: 1 << bit for bit, name in enumerate(COURSE)}
+
+_WORDS_KNOWN = 50_000
+
+_WRITTEN = ("client", "opened", "closed", "closed_by", "handshake_ns", "handshake_server_ns", "zeek")
+
+
+@dataclass(slots=True)
+class _ChosenMarks:
+    """The marks of some segments, as far as Zeek's analysis asks for them."""
+
+    mask: NDArray[np.uint16]
+    groups: Groups
+    singly: NDArray[np.bool_]
+    highest: tuple[NDArray[np.uint32], NDArray[np.uint32]]
+
+    def by_stream(self) -> Groups:
+        return self.groups
+
+    def told_singly(self) -> NDArray[np.bool_]:
+        return self.singly
+
+    def highest_before(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        return self.highest
+
+
+class TcpOutcomes:
+    """Fed batch by batch; writes the columns ``client``, ``state``, ``opened`` ... of the table when asked.
+
+    words: (conn_state, history) that the column ``zeek`` points at
+    """
+
+    def __init__(self, streams: Streams, table: StreamTable) -> None:
+        self._streams, self._table = streams, table
+        self.words: list[tuple[str, str]] = [("", "")]
+        self._index: dict[tuple[str, str], int] = {("", ""): 0}
+        self._states = TcpConversations(followed=1 << 62, answers=False)
+        self._zeek = ZeekConnections()
+        self._ordinary = TcpWords()
+        self._known: dict[bytes, tuple[int, ...]] = {}
+
+    def feed(self, segments: Segments, numbers: StreamNumbers, marks: Marks, twice: NDArray[np.int64]) -> None:
+        """Add a batch; twice: int64 (n,) by packet."""
+        look, given_up = self._ordinary.feed(segments, numbers, marks)
+        if len(given_up):
+            self._look_back(given_up, marks)
+        rows = np.flatnonzero(look)
+        if not len(rows):
+            return
+        some, chosen = segments.take(rows), _chosen(numbers, rows)
+        groups = Groups.by_stream(chosen)
+        told = self._states.feed(some, chosen, twice, groups)
+        self._add_course(told.told, chosen.stream)
+        own, other = marks.highest_before()
+        only = _ChosenMarks(marks.mask[rows], groups, marks.told_singly()[rows], (own[rows], other[rows]))
+        self._zeek.feed(some, chosen, cast("Marks", only))
+
+    def open(self) -> NDArray[np.int64]:
+        """Return the streams that have state, ascending."""
+        events = self._ordinary.events()
+        looked_at = np.fromiter(self._states.connections, np.int64, len(self._states.connections))
+        ordinary = np.zeros(0, np.int64) if events is None else events.stream
+        return np.union1d(looked_at, ordinary)
+
+    def write(self, streams: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Write down how streams stand (None: all that have state); return those that are over, ascending."""
+        every = self.open() if streams is None else streams
+        connections = self._states.connections
+        followed = [stream for stream in every.tolist() if stream in connections]
+        self._write_rows(followed, [self._outcome(stream, self._states, self._zeek) for stream in followed])
+        over = [stream for stream in followed if connections[stream].over]
+        over += self._write_ordinary(every)
+        return np.array(sorted(over), np.int64)
+
+    def forget(self, streams: NDArray[np.int64]) -> None:
+        """Let go of streams."""
+        self._ordinary.forget(streams)
+        names = streams.tolist()
+        self._states.forget(names)
+        self._zeek.forget(names)
+
+    def _write_ordinary(self, streams: NDArray[np.int64]) -> list[int]:
+        """Write down how ordinary conversations stand; return those that are over."""
+        events = self._ordinary.of(streams) if self._ordinary.events() is not None else None
+        if events is None or not len(events):
+            return []
+        found, words = _spelled(events)
+        self._learn(events, found, words)
+        outcomes = [self._known[word] for word in words]
+        first, second = _handshakes(events, found)
+        times = zip(first.tolist(), second.tolist(), strict=True)
+        rows = [
+            (*outcome[:6], one + other if one >= 0 else -1, one, outcome[8])
+            if outcome[6]
+            else (*outcome[:6], -1, 0, outcome[8])
+            for outcome, (one, other) in zip(outcomes, times, strict=True)
+        ]
+        names = found.tolist()
+        self._write_rows(names, rows)
+        self._table["course"][found] |= np.array([outcome[9] for outcome in outcomes], np.uint16)
+        return [stream for stream, outcome in zip(names, outcomes, strict=True) if outcome[10]]
+
+    def _learn(self, events: Events, streams: NDArray[np.int64], words: list[bytes]) -> None:
+        """Ask the state machines for words that are not known yet."""
+        if len(self._known) > _WORDS_KNOWN:
+            self._known.clear()
+        teachers: dict[bytes, int] = {}
+        for stream, word in zip(streams.tolist(), words, strict=True):
+            if word not in self._known:
+                teachers.setdefault(word, stream)
+        if not teachers:
+            return
+        chosen = np.sort(np.array(list(teachers.values()), np.int64))
+        some = events.take(np.flatnonzero(np.isin(events.stream, chosen)))
+        states, zeek = TcpConversations(followed=1 << 62, answers=False), ZeekConnections()
+        told = states.recall(some)
+        self._recall_zeek(zeek, some)
+        course = dict.fromkeys(chosen.tolist(), 0)
+        for place, facts in told.items():
+            course[int(some.stream[place])] |= _course_of(facts)
+        took, _ = _handshakes(some, chosen)
+        unknown = set(chosen[took < 0].tolist())
+        for word, stream in teachers.items():
+            connection = states.connections[stream]
+            outcome = list(self._outcome(stream, states, zeek))
+            # Whether others with this word have a handshake to measure; the teacher's own clock may have been set back.
+            measured = connection.handshake is not None or (stream in unknown and connection.ends[0].syn_count == 1)
+            outcome[6], over = int(measured), int(connection.over)
+            self._known[word] = (*outcome, course[stream], over)
+
+    def _outcome(self, stream: int, states: TcpConversations, zeek: ZeekConnections) -> tuple[int, ...]:
+        """Return client, both states, opened, closed, closed_by, handshake, its first part, index of Zeek's words."""
+        connection = states.connections[stream]
+        outcome = outcome_of(connection)
+        first, second = connection.handshake or (-1, 0)
+        told = zeek.outcome(stream)
+        word = (told.conn_state, told.history) if told is not None else ("OTH", "-")
+        index = self._index.setdefault(word, len(self.words))
+        if index == len(self.words):
+            self.words.append(word)
+        one, other = connection.ends
+        return (
+            connection.client, one.state, other.state, OPENED.index(outcome.opened), CLOSED.index(outcome.closed),
+            CLOSED_BY.index(outcome.closed_by), first + second, first, index,
+        )  # fmt: skip
+
+    def _write_rows(self, streams: Sequence[int], rows: list[tuple[int, ...]]) -> None:
+        if not rows:
+            return
+        at = np.array(streams, np.int64)
+        columns: list[Any] = list(np.array(rows, np.int64).T)
+        self._table["state"][at] = np.stack(columns[1:3], axis=1)
+        for name, values in zip(_WRITTEN, [columns[0], *columns[3:]], strict=True):
+            self._table[name][at] = values
+
+    def _look_back(self, streams: NDArray[np.int64], marks: Marks) -> None:
+        """Bring streams that are ordinary no longer up to the batch."""
+        events = self._ordinary.of(streams)
+        if not len(events):
+            return
+        told = self._states.recall(events)
+        self._add_course(told, events.stream)
+        self._recall_zeek(self._zeek, events)
+        columns, placed = marks.lanes()
+        if columns is None:
+            return
+        heads, at = columns.lanes.head, np.searchsorted(placed.stream, streams)
+        for stream, place in zip(streams.tolist(), at.tolist(), strict=True):
+            connection = self._states.connections.get(stream)
+            if connection is None or place >= len(placed.stream) or placed.stream[place] != stream:
+                continue
+            for side, end in enumerate(connection.ends):
+                head = heads[2 * place + side]
+                if end.next is not None:
+                    end.next = int(columns.next[head])
+                if end.acknowledged is not None:
+                    end.acknowledged = int(columns.ack[head])
+                    window = int(columns.window[head])
+                    end.window = window << end.scale if end.scale > 0 and end.open_shown else window
+
+    def _recall_zeek(self, zeek: ZeekConnections, events: Events) -> None:
+        """Give Zeek's analysis the events of conversations."""
+        count = len(events)
+        one, one_port, other, other_port = self._streams.ends(events.stream)
+        back = events.side == 1
+        zero = np.zeros(count, np.int64)
+        segments = Segments(
+            row=np.arange(count),
+            number=events.number,
+            time_ns=events.time_ns,
+            source=np.where(back[:, None], other, one),
+            destination=np.where(back[:, None], one, other),
+            source_port=np.where(back, other_port, one_port),
+            destination_port=np.where(back, one_port, other_port),
+            sequence=events.sequence,
+            acknowledgment=events.acknowledgment,
+            flags=events.flags,
+            window=events.window,
+            length=events.length,
+            captured=events.length,
+            header_ok=zero == 0,
+            options_ok=zero == 0,
+            scale_shift=events.scale,
+            mss=zero.astype(np.int32),
+            sack_permitted=zero != 0,
+            identification=zero.astype(np.int32),
+            checksum=zero.astype(np.uint16),
+        )
+        numbers = StreamNumbers(
+            stream=events.stream,
+            direction=events.side,
+            opened=zero != 0,
+            reused=zero != 0,
+            base=events.own,
+            other_base=events.other,
+            base_known=zero == 0,
+            sequence=events.sequence,
+            acknowledgment=events.acknowledgment,
+            next_sequence=zero,
+        )
+        again = (events.length > 0) & ~events.in_word | ((events.sign & 0xC0) == 0xC0)
+        mask = np.where(again, np.uint16(Mark.RETRANSMISSION), np.uint16(0))
+        marks = _ChosenMarks(mask, Groups.by_stream(numbers), zero != 0, (events.own, events.other))
+        zeek.feed(segments, numbers, cast("Marks", marks))
+
+    def _add_course(self, told: dict[int, list[Fact]], stream: NDArray[np.int64]) -> None:
+        course = self._table["course"]
+        for row, facts in told.items():
+            if bits := _course_of(facts):
+                course[stream[row]] |= bits
+
+
+def _course_of(facts: list[Fact]) -> int:
+    bits = 0
+    for fact in facts:
+        name = fact.id[4:]
+        if name == "state.corrected":
+            name = _CORRECTED.get(str(fact.values["state"]), "")
+        bits |= _COURSE_BIT.get(name, 0)
+    return bits
+
+
+def _chosen(numbers: StreamNumbers, rows: NDArray[np.int64]) -> StreamNumbers:
+    return replace(numbers, **{field.name: getattr(numbers, field.name)[rows] for field in fields(numbers)})
+
+
+def _spelled(events: Events) -> tuple[NDArray[np.int64], list[bytes]]:
+    """Return the streams of events, ascending, and the word of each."""
+    begins = np.append(True, events.stream[1:] != events.stream[:-1])
+    streams = events.stream[begins]
+    letters = events.sign[events.in_word].tobytes()
+    ends = np.cumsum(np.add.reduceat(events.in_word.astype(np.int64), np.flatnonzero(begins))).tolist()
+    return streams, [letters[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _handshakes(events: Events, streams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the time from SYN to SYN,ACK and from there to the client's ack of each stream, -1 where not known."""
+    start = np.searchsorted(events.stream, streams)
+    place = np.arange(len(events))
+    of = np.cumsum(np.append(True, events.stream[1:] != events.stream[:-1])) - 1
+    none = len(events)
+
+    def first(which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.minimum.reduceat(np.where(which, place, none), start)
+
+    answer = first((events.flags & (SYN | ACK)) == (SYN | ACK))
+    third = first((events.side == 0) & ((events.flags & (SYN | ACK | RST)) == ACK) & (place > answer[of]))
+    time = np.append(events.time_ns, NO_TIME)
+    syn, syn_ack, ack = time[start], time[answer], time[third]
+    known = (syn != NO_TIME) & (syn_ack >= syn) & (ack >= syn_ack)  # NO_TIME is before all times
+    return np.where(known, syn_ack - syn, -1), np.where(known, ack - syn_ack, -1)
