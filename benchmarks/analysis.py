@@ -16,10 +16,10 @@ from typing import TypeVar
 
 from sniffkit.analysis.segments import Segments
 from sniffkit.analysis.streams import Streams
-from sniffkit.analysis.tcp_ack_times import TcpAckTimes
-from sniffkit.analysis.tcp_mark_names import MARK_NAMES
-from sniffkit.analysis.tcp_marks import TcpMarks
-from sniffkit.analysis.zeek_connections import ZeekConnections
+from sniffkit.analysis.tcp.ack_times import TcpAckTimes
+from sniffkit.analysis.tcp.mark_names import MARK_NAMES
+from sniffkit.analysis.tcp.marks import TcpMarks
+from sniffkit.analysis.zeek.connections import ZeekConnections
 from sniffkit.protocols.columns import Columns
 from sniffkit.sources import open_capture
 
