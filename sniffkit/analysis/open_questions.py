@@ -55,6 +55,10 @@ class OpenQuestions(Generic[R]):
         """Return the newest record under a key."""
         return self._open.get(key)
 
+    def oldest(self) -> R | None:
+        """Return the record that is let go next, None where none is kept."""
+        return self._order[0][0] if self._order else None
+
     def add(self, record: R, *keys: Hashable) -> None:
         """Open a record; an older one under the same key is found no more, yet still handed out in its turn."""
         for key in keys:

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sniffkit.commands.filtering import ChosenPackets, chosen_filter
 from sniffkit.commands.reading import (
     Color,
     Files,
+    Filter,
     Json,
     Lang,
     NoNames,
@@ -23,6 +25,8 @@ from sniffkit.commands.reading import (
 )
 
 if TYPE_CHECKING:
+    from sniffkit.analysis.neighbours.arp_table import ArpExchange
+    from sniffkit.analysis.neighbours.discovery import NeighbourExchange
     from sniffkit.explanations.language import Language
     from sniffkit.sources import Source
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 def arp(
     files: Files = None,
     read: Read = None,
+    filter: Filter = None,
     json: Json = False,
     verbose: Verbose = 0,
     lang: Lang = None,
@@ -41,44 +46,47 @@ def arp(
 
     language, color = chosen_language(lang), chosen_color(color)
     paths = chosen_files(files, read)
+    chosen = ChosenPackets(chosen_filter(filter, None))
     collect_rarely()
     with open_captures(paths) as source:
         if json:
-            write_json(source)
+            write_json(source, chosen)
         else:
-            tell(source, language, color, verbose > 0)
+            tell(source, chosen, language, color, verbose > 0)
         raise typer.Exit(finish(source))
 
 
-def write_json(source: Source) -> None:
+def write_json(source: Source, chosen: ChosenPackets) -> None:
     """Write every exchange as a line, ARP and IPv6 apart, each in the order of its first packet."""
     from sniffkit.analysis.neighbours.arp_table import ArpTable
     from sniffkit.analysis.neighbours.discovery import NeighbourDiscovery
     from sniffkit.explanations.exchange_records import arp_record, neighbour_record
-    from sniffkit.protocols.columns import Columns
     from sniffkit.renderers.json import write_lines
 
     table, neighbours = ArpTable(), NeighbourDiscovery()
-    for batch in source:
-        columns = Columns(batch)
+
+    def write(arp: list[ArpExchange], nd: list[NeighbourExchange]) -> None:
+        out = sys.stdout.buffer
+        write_lines(out, (arp_record(one) for one in arp if chosen.any_of(one.packets)))
+        write_lines(out, (neighbour_record(one) for one in nd if chosen.any_of(one.packets)))
+
+    for columns in chosen.columns(source):
         table.feed(columns)
         neighbours.feed(columns)
-        write_lines(sys.stdout.buffer, map(arp_record, table.take()))
-        write_lines(sys.stdout.buffer, map(neighbour_record, neighbours.take()))
-    write_lines(sys.stdout.buffer, map(arp_record, table.finish()))
-    write_lines(sys.stdout.buffer, map(neighbour_record, neighbours.finish()))
+        write(table.take(), neighbours.take())
+    write(table.finish(), neighbours.finish())
 
 
-def tell(source: Source, language: Language, color: str, verbose: bool) -> None:
+def tell(source: Source, chosen: ChosenPackets, language: Language, color: str, verbose: bool) -> None:
     """Tell the exchanges in order, then the tables that they build."""
     from sniffkit.explanations.arp_story import ArpStory
     from sniffkit.explanations.catalogue import Catalogue
-    from sniffkit.protocols.columns import Columns
     from sniffkit.renderers.screen import Screen, stdout
     from sniffkit.renderers.terminal import Terminal
 
-    story = ArpStory(Catalogue(language), verbose)
+    story = ArpStory(Catalogue(language), verbose, chosen.any_of if chosen.asks else None)
     terminal = Terminal(Screen.of(stdout(), color))
-    for batch in source:
-        terminal.tell(story.tell(Columns(batch)))
+    for columns in chosen.columns(source):
+        terminal.tell(story.tell(columns))
+    terminal.tell(story.end())
     terminal.summary(story.summary())

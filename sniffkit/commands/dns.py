@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from sniffkit.commands.filtering import ChosenPackets, chosen_filter
 from sniffkit.commands.reading import (
     Color,
     Files,
+    Filter,
     Json,
     Lang,
     NoNames,
@@ -23,6 +25,7 @@ from sniffkit.commands.reading import (
 )
 
 if TYPE_CHECKING:
+    from sniffkit.analysis.dns.listing import DnsRun
     from sniffkit.explanations.language import Language
     from sniffkit.sources import Source
 
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 def dns(
     files: Files = None,
     read: Read = None,
+    filter: Filter = None,
     json: Json = False,
     verbose: Verbose = 0,
     lang: Lang = None,
@@ -41,40 +45,43 @@ def dns(
 
     language, color = chosen_language(lang), chosen_color(color)
     paths = chosen_files(files, read)
+    chosen = ChosenPackets(chosen_filter(filter, None))
     collect_rarely()
     with open_captures(paths) as source:
         if json:
-            write_json(source)
+            write_json(source, chosen)
         else:
-            tell(source, language, color, verbose > 0)
+            tell(source, chosen, language, color, verbose > 0)
         raise typer.Exit(finish(source))
 
 
-def write_json(source: Source) -> None:
+def write_json(source: Source, chosen: ChosenPackets) -> None:
     """Write every question as a line, in the order of first packets."""
     from sniffkit.analysis.dns.listing import DnsListing
     from sniffkit.explanations.dns_lines import DnsLines
-    from sniffkit.protocols.columns import Columns
 
     listing, lines, out = DnsListing(), DnsLines(), sys.stdout.buffer
-    for batch in source:
-        for run in listing.feed(Columns(batch)):
-            out.writelines(lines.lines(run))
+
+    def write(run: DnsRun) -> None:
+        out.writelines(lines.lines(run.among(chosen.among) if chosen.asks else run))
+
+    for columns in chosen.columns(source):
+        for run in listing.feed(columns):
+            write(run)
     for run in listing.finish():
-        out.writelines(lines.lines(run))
+        write(run)
 
 
-def tell(source: Source, language: Language, color: str, verbose: bool) -> None:
+def tell(source: Source, chosen: ChosenPackets, language: Language, color: str, verbose: bool) -> None:
     """Tell the questions in order, then what there were of them."""
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.explanations.dns_story import DnsStory
-    from sniffkit.protocols.columns import Columns
     from sniffkit.renderers.screen import Screen, stdout
     from sniffkit.renderers.terminal import Terminal
 
-    story = DnsStory(Catalogue(language), verbose)
+    story = DnsStory(Catalogue(language), verbose, chosen.any_of)
     terminal = Terminal(Screen.of(stdout(), color))
-    for batch in source:
-        terminal.tell(story.tell(Columns(batch)))
+    for columns in chosen.columns(source):
+        terminal.tell(story.tell(columns))
     terminal.tell(story.end())
     terminal.summary(story.summary())

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
     from sniffkit.protocols.batch_fields import BatchFields
+    from sniffkit.protocols.columns import Columns
     from sniffkit.sources import Batch, Source
 
 ONLY = {
@@ -82,3 +83,55 @@ class PacketFilter:
         for one in self._filters:
             wanted &= one.matching(fields)
         return fields, wanted
+
+
+class ChosenPackets:
+    """Which packets a filter lets through, remembered for commands that tell of several packets together.
+
+    An exchange is told where one of its packets is chosen, its question or its answer; so the columns are read through
+    here, and whoever knows the numbers of an exchange asks afterwards. One bit is kept for each packet.
+    """
+
+    def __init__(self, packets: PacketFilter | None) -> None:
+        import numpy as np
+
+        self._packets = packets
+        self._bits = np.zeros(1 << 16, np.uint8)
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a filter at all."""
+        return self._packets is not None
+
+    def columns(self, source: Source) -> Iterator[Columns]:
+        """Yield the columns of batch after batch, each when it is known which of its packets are chosen."""
+        from sniffkit.protocols.columns import Columns
+
+        if self._packets is None:
+            yield from map(Columns, source)
+            return
+        self._packets.read_from(source)
+        for batch in source:
+            fields, wanted = self._packets.feed(batch)
+            self._note(wanted.nonzero()[0] + batch.first, batch.first + len(batch))
+            yield fields.columns
+
+    def among(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say which of these packets are chosen, bool of the same shape; without a filter all are."""
+        import numpy as np
+
+        if self._packets is None:
+            return np.ones(numbers.shape, np.bool_)
+        chosen: NDArray[np.bool_] = (self._bits[numbers >> 3] >> (numbers & 7) & 1).astype(np.bool_)
+        return chosen
+
+    def any_of(self, numbers: Iterable[int]) -> bool:
+        """Say whether one of these packets is chosen."""
+        return self._packets is None or any(self._bits[number >> 3] >> (number & 7) & 1 for number in numbers)
+
+    def _note(self, numbers: NDArray[np.int64], end: int) -> None:
+        import numpy as np
+
+        if end >> 3 >= len(self._bits):
+            self._bits = np.concatenate((self._bits, np.zeros(max(end >> 3, len(self._bits)), np.uint8)))
+        np.bitwise_or.at(self._bits, numbers >> 3, (1 << (numbers & 7)).astype(np.uint8))

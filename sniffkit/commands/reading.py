@@ -18,6 +18,7 @@ Files = Annotated[list[str] | None, typer.Argument(metavar="FILE...", help=say("
 Read = Annotated[list[str] | None, typer.Option("-r", metavar="FILE", help=say("read"))]
 Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, show_default=False, help=say("verbose-exchanges"))]
 Json = Annotated[bool, typer.Option("--json", help=say("json-exchanges"))]
+Filter = Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter-exchanges"))]
 Lang = Annotated[str | None, typer.Option("--lang", metavar="en|zh", help=say("lang"))]
 Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help=say("color"))]
 NoNames = Annotated[bool, typer.Option("-n", help=say("no-names"), hidden=True)]

@@ -11,7 +11,7 @@ from sniffkit.explanations.told_briefly import ToldBriefly, seconds
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from sniffkit.analysis.dns.exchange import DnsExchange
     from sniffkit.analysis.facts import Fact
@@ -34,13 +34,17 @@ class DnsStory:
     """Tells a capture's DNS batch by batch.
 
     verbose: every lesson in full, and every record of every section
+    chosen:  says of the packets of a question whether it is told; the summary is of all questions
     """
 
-    def __init__(self, catalogue: Catalogue, verbose: bool = False) -> None:
+    def __init__(
+        self, catalogue: Catalogue, verbose: bool = False, chosen: Callable[[Iterable[int]], bool] | None = None
+    ) -> None:
         from sniffkit.analysis.dns.resolution import DnsResolution
 
         self._catalogue = catalogue
         self._verbose = verbose
+        self._chosen = chosen
         self._resolution = DnsResolution(tell=False)
         self._briefly = ToldBriefly(catalogue, verbose)
         self._first_ns: int | None = None
@@ -101,7 +105,8 @@ class DnsStory:
                 server[2] += len(exchange.query_packets) - 1
                 if exchange.elapsed_ns is not None and len(self._times[exchange.server]) < TIMES_KEPT:
                     self._times[exchange.server].append(exchange.elapsed_ns)
-            yield self._lesson(exchange)
+            if self._chosen is None or self._chosen(exchange.packets):
+                yield self._lesson(exchange)
 
     def _lesson(self, exchange: DnsExchange) -> PacketLesson:
         protocol = _SHOWN[exchange.family] + ("/TCP" if exchange.transport == "tcp" else "")

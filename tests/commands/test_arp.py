@@ -70,3 +70,21 @@ def test_no_arp_is_said(sniffkit: Callable[..., Any]) -> None:
     path = CAPTURES / "dns-lookup.pcap"
     assert "No ARP and no neighbour discovery" in sniffkit("arp", path).out
     assert sniffkit("arp", "--json", path).out == ""
+
+
+def test_a_filter_shows_whole_exchanges(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    """Three stations are asked for and one answers: a filter that means only the answer shows its question too."""
+    a, b = "02:00:00:00:00:0a", "02:00:00:00:00:0b"
+    to_all = Ether(src=a, dst="ff:ff:ff:ff:ff:ff")
+    ask = [to_all / ARP(op=1, hwsrc=a, psrc="10.0.0.1", pdst=f"10.0.0.{host}") for host in (2, 3, 4)]
+    answer = Ether(src=b, dst=a) / ARP(op=2, hwsrc=b, psrc="10.0.0.3", hwdst=a, pdst="10.0.0.1")
+    path = tmp_path / "three.pcap"
+    wrpcap(str(path), [*ask, answer])
+    for filter, shown in (("arp.opcode == 2", [[2, 4]]), ("arp.dst.proto_ipv4 == 10.0.0.4", [[3]]), ("ip", [])):
+        records = [json.loads(line) for line in sniffkit("arp", "--json", path, "-Y", filter).out.splitlines()]
+        packets = [one["question_packets"] + [answer["packet"] for answer in one["answers"]] for one in records]
+        assert packets == shown
+        told = sniffkit("arp", path, "-Y", filter, "--lang", "en").out.partition("Who knows whom")[0]
+        numbers = [int(line[:5]) for line in told.splitlines() if line[:5].strip().isdigit()]
+        assert numbers == [number for packet in shown for number in packet]
+    assert sniffkit("arp", path, "-Y", "arp.opcod").code == 2

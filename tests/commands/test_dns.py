@@ -85,3 +85,19 @@ def test_usage_errors(sniffkit: Callable[..., Any]) -> None:
     assert sniffkit("dns").code == 2
     assert sniffkit("dns", "--lang", "fr", LOOKUP).code == 2
     assert sniffkit("dns", "no-such.pcap").code == 3
+
+
+def test_a_filter_shows_whole_exchanges(odd: Path, sniffkit: Callable[..., Any]) -> None:
+    """A filter that means only the answer shows the question it belongs to, in JSON as in words."""
+    for path, filter, names in (
+        (LOOKUP, "dns.flags.rcode == 3", ["no-such-name.example.com"]),
+        (LOOKUP, "frame.number == 1", ["www.example.com"]),
+        (odd, "frame.number == 2", ["lost.test"]),
+        (odd, "tcp", []),
+    ):
+        records = [json.loads(line) for line in sniffkit("dns", "--json", path, "-Y", filter).out.splitlines()]
+        assert [record["name"] for record in records] == names
+        told = sniffkit("dns", path, "-Y", filter, "--lang", "en").out.partition("\n\n")[0]
+        assert [name for name in ("www", "no-such", "lost", "nobody", "red") if f"  {name}" in told] == [
+            name.split(".")[0].removesuffix("-name") for name in names
+        ]

@@ -70,6 +70,11 @@ class DnsExchange:
         """The first packet of the exchange."""
         return (self.query_packets or self.response_packets)[0]
 
+    @property
+    def packets(self) -> list[int]:
+        """Every packet of the exchange."""
+        return self.query_packets + self.response_packets
+
     @cached_property
     def name(self) -> str:
         """The name asked for."""

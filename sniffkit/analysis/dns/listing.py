@@ -23,7 +23,7 @@ from sniffkit.analysis.dns.seen import SeenMessages
 from sniffkit.analysis.open_questions import LINGER_NS, MOST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -43,6 +43,12 @@ class DnsRun:
 
     def __len__(self) -> int:
         return len(self.pairs) + len(self.others)
+
+    def among(self, chosen: Callable[[NDArray[np.int64]], NDArray[np.bool_]]) -> DnsRun:
+        """Return the exchanges with a packet that ``chosen`` says yes to, given packet numbers."""
+        pairs, others = self.pairs, self.others
+        pairs = pairs.part(chosen(pairs.query) | chosen(pairs.response))
+        return DnsRun(pairs, [one for one in others if chosen(np.array(one.packets, np.int64)).any()])
 
     def exchanges(self) -> Iterator[DnsExchange]:
         """Yield all exchanges in order."""

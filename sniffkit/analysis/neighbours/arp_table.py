@@ -78,6 +78,11 @@ class ArpExchange:
     last_ns: int = 0
     asked_ns: int = 0
 
+    @property
+    def packets(self) -> list[int]:
+        """Every packet of the exchange."""
+        return self.asked + [answer.packet for answer in self.answers]
+
 
 @dataclass(frozen=True, slots=True)
 class _Message:
@@ -147,6 +152,12 @@ class ArpTable:
             elif message.opcode == REPLY:
                 facts.setdefault(row, []).extend(self._reply(message))
         return facts
+
+    @property
+    def first_open(self) -> int | None:
+        """The first packet of the oldest exchange that is not handed out yet, None where all are."""
+        oldest = self._open.oldest()
+        return None if oldest is None else oldest.packet
 
     def take(self) -> list[ArpExchange]:
         """Return the exchanges to which nothing can come any more, in order; call it between batches."""

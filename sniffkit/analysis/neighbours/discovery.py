@@ -57,6 +57,11 @@ class NeighbourExchange:
     last_ns: int = 0
     asked_ns: int = 0
 
+    @property
+    def packets(self) -> list[int]:
+        """Every packet of the exchange."""
+        return self.asked + [answer.packet for answer in self.answers]
+
 
 @dataclass(slots=True)
 class _Claim:
@@ -87,6 +92,12 @@ class NeighbourDiscovery:
             self._open.tick(message.time_ns)
             facts.setdefault(row, []).extend(self._tell(message))
         return facts
+
+    @property
+    def first_open(self) -> int | None:
+        """The first packet of the oldest exchange that is not handed out yet, None where all are."""
+        oldest = self._open.oldest()
+        return None if oldest is None else oldest.packet
 
     def take(self) -> list[NeighbourExchange]:
         """Return the exchanges to which nothing can come any more, in order; call it between batches."""
