@@ -103,7 +103,8 @@ class PrefixedMessages:
 
     def _whole(self) -> tuple[list[StreamMessage], int, bool]:
         """Return the messages in the buffer, where they end, and whether no message can begin there."""
-        buffer, place, found = self._buffer, 0, []
+        buffer, place = self._buffer, 0
+        found: list[StreamMessage] = []
         while place + PREFIX <= len(buffer):
             if self._cut_at(place) or self._cut_at(place + 1):
                 return found, place, True
