@@ -11,6 +11,7 @@ MOST_POINTERS = 128
 """Compression pointers followed for one name: a name has no more labels than that."""
 
 _QUOTED = frozenset(b'"().;\\@$')
+_PLAIN = bytes(octet for octet in range(0x21, 0x7F) if octet not in _QUOTED)
 
 
 class BadName(Exception):
@@ -70,7 +71,7 @@ def name_text(labels: tuple[bytes, ...]) -> str:
 
 
 def _label_text(label: bytes) -> str:
-    if label.isalnum():
+    if not label.translate(None, _PLAIN):
         return label.decode("ascii")
     return "".join(
         f"\\{chr(octet)}" if octet in _QUOTED else chr(octet) if 0x20 < octet < 0x7F else f"\\{octet:03d}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,13 +25,14 @@ FIXED = 10
 class Records:
     """Records by message and in order; all arrays but the last (k,).
 
-    message: int64, index of the message
+    message: int64, index of the message; order: int64, how many records of the message stand before this one
     name, data, end: int64, places of the record's name, of its data, and of what follows, in the octets
     type: int64; class_: int64; ttl: int64, seconds
     whole: bool (m,), of each message: every record that its header counts is there, and none beyond MOST_RECORDS
     """
 
     message: NDArray[np.int64]
+    order: NDArray[np.int64]
     name: NDArray[np.int64]
     data: NDArray[np.int64]
     end: NDArray[np.int64]
@@ -39,6 +40,11 @@ class Records:
     class_: NDArray[np.int64]
     ttl: NDArray[np.int64]
     whole: NDArray[np.bool_]
+
+    def part(self, which: NDArray[np.bool_]) -> Records:
+        """Return some of the records, of the same messages."""
+        names = [field.name for field in fields(self) if field.name != "whole"]
+        return Records(**{name: getattr(self, name)[which] for name in names}, whole=self.whole)
 
 
 def records_of(pairs: DnsPairs) -> Records:
@@ -59,14 +65,13 @@ def records_of(pairs: DnsPairs) -> Records:
         end = fixed + FIXED + word[4]
         there &= end <= limit
         whole[at[~there]] = False
-        found.append((at, place, fixed + FIXED, end, word[0], word[1], word[2] << 16 | word[3]))
+        found.append((at, np.full(len(at), step), place, fixed + FIXED, end, word[0], word[1], word[2] << 16 | word[3]))
         step += 1
         on = there & (total[at] > step)
         at, place = at[on], end[on]
     if not found:
         nothing = np.zeros(0, np.int64)
-        return Records(nothing, nothing, nothing, nothing, nothing, nothing, nothing, whole)
+        return Records(*[nothing] * 8, whole=whole)
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    index, begin, data, end, kind, category, lifetime = (column[order] for column in columns)
-    return Records(index, begin, data, end, kind, category, lifetime, whole)
+    return Records(*(column[order] for column in columns), whole=whole)

@@ -21,7 +21,7 @@ from sniffkit.analysis.dns import open as dns_open
 from sniffkit.analysis.dns import pairs as dns_pairs
 from sniffkit.analysis.dns.listing import DnsListing, DnsRun
 from sniffkit.analysis.dns.resolution import DnsResolution
-from sniffkit.explanations import dns_lines
+from sniffkit.explanations import dns_pieces
 from sniffkit.explanations.dns_lines import DnsLines
 from sniffkit.explanations.exchange_records import dns_record
 from sniffkit.protocols.columns import Columns
@@ -156,8 +156,7 @@ def test_hostile_packets(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.setattr(module, "MOST", most)
         monkeypatch.setattr(dns_listing, "AT_ONCE", most // 2)
         monkeypatch.setattr(dns_ends_met, "SLOTS", chance.choice((1, 8, 1 << 10)))
-        monkeypatch.setattr(dns_lines, "KEPT", 3)
-        monkeypatch.setattr(dns_lines, "KEPT_RESPONSES", 3)
+        monkeypatch.setattr(dns_pieces, "KEPT", 3)
     packets = some_packets(chance, 250)
     size = chance.choice((1, 7, 60, 1000))
     made, again = batches(packets, size), batches(packets, chance.choice((3, 1000)))

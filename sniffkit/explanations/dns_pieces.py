@@ -1,0 +1,187 @@
+"""Names and data of many DNS messages as JSON texts, each written once and kept; None for what is unusual.
+
+What is None is for the reader that goes message by message: a name that cannot be read or whose pointers do not lead
+backwards, data that does not fit its type.
+"""
+
+from __future__ import annotations
+
+from socket import AF_INET, AF_INET6, inet_ntop
+from struct import Struct
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+import orjson
+
+from sniffkit.protocols.dns_data import Type, data_text
+from sniffkit.protocols.dns_name import LONGEST, BadName, name_text, read_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.dns.pairs import DnsPairs
+    from sniffkit.analysis.dns.sections import Records
+
+KEPT = 65_536
+"""How many texts of one kind are kept ready; past that all are forgotten."""
+
+_POINTERS = 8
+_QUESTION_NAME = 12
+
+_FIVE_NUMBERS = Struct(">5I")
+_NAMES = frozenset({Type.NS, Type.CNAME, Type.PTR, Type.DNAME})
+
+Known = TypeVar("Known")
+
+
+class _Odd(Exception):
+    """A message that is read whole instead."""
+
+
+class Texts(dict[Known, str], Generic[Known]):
+    """Texts by what they are made of, made when first asked for."""
+
+    def __init__(self, make: Callable[[Known], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, known: Known) -> str:
+        if len(self) >= KEPT:
+            self.clear()
+        made = self[known] = self._make(known)
+        return made
+
+
+class MessageTexts:
+    """Texts of the names and records in the responses of pairs, without the quotation marks of names."""
+
+    def __init__(self) -> None:
+        self._labels: Texts[bytes] = Texts(_labels)
+        self._addresses: Texts[bytes] = Texts(_address)
+
+    def questions(self, pairs: DnsPairs) -> list[str | None]:
+        """Return the name that each pair asks for."""
+        octets, labels = pairs.octets, self._labels
+        begin = (pairs.start + _QUESTION_NAME).tolist()
+        end = (pairs.start + pairs.question_end - 5).tolist()  # without the root's empty label, type and class
+        try:
+            return [labels[octets[at:after]] for at, after in zip(begin, end, strict=True)]
+        except _Odd:
+            return [self._label(octets[at:after]) for at, after in zip(begin, end, strict=True)]
+
+    def owners(self, pairs: DnsPairs, found: Records, names: list[str | None]) -> list[str | None]:
+        """Return the name of each record."""
+        octets = np.frombuffer(pairs.octets + b"\0", np.uint8)
+        # a pointer to the name asked for is what most of them are
+        asked = (octets[found.name] == 0xC0) & (octets[found.name + 1] == _QUESTION_NAME)
+        owners = list(map(names.__getitem__, found.message.tolist()))
+        other = np.flatnonzero(~asked)
+        for at, name in zip(other.tolist(), self._names(pairs, found, other, found.name), strict=True):
+            owners[at] = name
+        return owners
+
+    def data(self, pairs: DnsPairs, found: Records) -> list[str | None]:
+        """Return the data of each record, quotation marks included."""
+        octets, addresses = pairs.octets, self._addresses
+        length = found.end - found.data
+        plain = ((found.type == Type.A) & (length == 4)) | ((found.type == Type.AAAA) & (length == 16))
+        columns = zip(plain.tolist(), found.data.tolist(), found.end.tolist(), strict=True)
+        said = [addresses[octets[at:after]] if easy else None for easy, at, after in columns]
+        other = np.flatnonzero(~plain)
+        index = found.message[other]
+        places = zip(
+            other.tolist(), found.type[other].tolist(), pairs.start[index].tolist(), pairs.end[index].tolist(),
+            found.data[other].tolist(), found.end[other].tolist(),
+            strict=True,
+        )  # fmt: skip
+        for at, kind, start, end, begin, after in places:
+            try:
+                said[at] = self._data(octets, start, end, kind, begin, after)
+            except _Odd:
+                continue
+        return said
+
+    def _label(self, octets: bytes) -> str | None:
+        try:
+            return self._labels[octets]
+        except _Odd:
+            return None
+
+    def _names(
+        self, pairs: DnsPairs, found: Records, which: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> list[str | None]:
+        """Return the names at ``places`` of the records ``which``."""
+        index, names = found.message[which], list[str | None]()
+        columns = zip(pairs.start[index].tolist(), pairs.end[index].tolist(), places[which].tolist(), strict=True)
+        for start, end, at in columns:
+            try:
+                names.append(self._name(pairs.octets, start, end, at)[0])
+            except _Odd:
+                names.append(None)
+        return names
+
+    def _data(self, octets: bytes, start: int, end: int, kind: int, data: int, after: int) -> str:
+        """Return a record's data as JSON."""
+        if kind in _NAMES:
+            target, _, behind = self._name(octets, start, end, data)
+            if behind != after:
+                raise _Odd
+            return f'"{target}"'
+        if kind == Type.SOA:
+            first, _, second = self._name(octets, start, end, data)
+            mailbox, _, numbers = self._name(octets, start, end, second)
+            if numbers + 20 != after:
+                raise _Odd
+            words = " ".join(map(str, _FIVE_NUMBERS.unpack_from(octets, numbers)))
+            return f'"{first} {mailbox} {words}"'
+        return json_text(data_text(octets[start:end], data - start, after - start, kind))
+
+    def _name(self, octets: bytes, start: int, end: int, at: int, pointers: int = 0) -> tuple[str, int, int]:
+        """Return a name as JSON without quotation marks, how long it is unpacked, and the place after it."""
+        place = at
+        while True:
+            if place >= end:
+                raise _Odd
+            size = octets[place]
+            if size == 0 or size >= 0xC0:
+                break
+            if size > 63:
+                raise _Odd
+            place += 1 + size
+        text, length = self._labels[octets[at:place]] if place > at else "", place - at
+        if size == 0:
+            if length + 1 > LONGEST:
+                raise _Odd
+            return text or ".", length + 1, place + 1
+        if place + 1 >= end:
+            raise _Odd
+        target = (size & 63) << 8 | octets[place + 1]
+        # only backwards and not through many: everything else is for the reader that counts pointers
+        if target >= at - start or pointers >= _POINTERS or target < _QUESTION_NAME:
+            raise _Odd
+        rest, more, _ = self._name(octets, start, end, start + target, pointers + 1)
+        if length + more > LONGEST:
+            raise _Odd
+        if not text:
+            return rest, more, place + 2
+        return (text if rest == "." else f"{text}.{rest}"), length + more, place + 2
+
+
+def json_text(text: str | None) -> str:
+    """Return a text as JSON has it, quotation marks included."""
+    return orjson.dumps(text).decode()
+
+
+def _labels(octets: bytes) -> str:
+    """Return whole labels as JSON without quotation marks."""
+    try:
+        labels, _ = read_name(octets + b"\0", 0)
+    except BadName:
+        raise _Odd from None
+    return json_text(name_text.__wrapped__(labels))[1:-1]  # kept here, so not there as well
+
+
+def _address(octets: bytes) -> str:
+    return f'"{inet_ntop(AF_INET if len(octets) == 4 else AF_INET6, octets)}"'
