@@ -17,7 +17,8 @@ from sniffkit.analysis.neighbours.arp_table import ArpTable
 from sniffkit.analysis.neighbours.discovery import NeighbourDiscovery
 from sniffkit.analysis.segments import Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
-from sniffkit.analysis.tcp.conversations import NOTHING_FOLLOWED, TcpConversations, TcpFacts
+from sniffkit.analysis.tcp.conversations import NOTHING_FOLLOWED, TcpFacts
+from sniffkit.analysis.tcp.followed import FollowedConversations
 from sniffkit.analysis.tcp.marks import TcpMarks
 from sniffkit.protocols.columns import Columns
 from sniffkit.sources.batch import NO_TIME
@@ -65,16 +66,17 @@ class CaptureAnalysis:
 
     states: follow the TCP states of both ends; facts: say what ARP, ICMP, DNS, checksums and frames mean. Without
     them (a bare listing) the facts of a batch are empty, and reading is faster.
+    counted: no batch will ever be told, only how many there were and how each conversation stands
 
     packets, cut:     how many packets, and how many of them were cut by the snap length
     first_ns, last_ns: time of the first packet, and the latest time; NO_TIME where no packet has one
     """
 
-    def __init__(self, *, states: bool = True, facts: bool = True) -> None:
+    def __init__(self, *, states: bool = True, facts: bool = True, counted: bool = False) -> None:
         self._states = states
         self.streams = Streams()
         self.datagrams = PairStreams()
-        self.conversations = TcpConversations()
+        self.conversations = FollowedConversations()
         self.tcp_totals = Totals()
         self.udp_totals = Totals()
         self.arp = ArpTable(keep=False)
@@ -84,14 +86,14 @@ class CaptureAnalysis:
         self.neighbours = NeighbourDiscovery(keep=False)
         self.dns = DnsResolution(keep=False)
         every: tuple[Teller, ...] = (self.frames, self.checksums, self.arp, self.neighbours, self.icmp, self.dns)
-        self._tellers = every if facts else ()
+        self._tellers = (self.checksums,) if counted else every if facts else ()
         self.packets = self.cut = 0
         self.first_ns = self.last_ns = NO_TIME
         self.marks = TcpMarks()
         self._twice = CapturedTwice()
 
-    def feed(self, batch: Batch) -> BatchFacts:
-        """Analyse the next batch."""
+    def feed(self, batch: Batch, *, told: bool = True) -> BatchFacts:
+        """Analyse the next batch; without ``told`` nobody will ask what its segments mean, which takes less time."""
         columns = Columns(batch)
         self._count(batch)
         segments = Segments.from_columns(columns)
@@ -101,7 +103,9 @@ class CaptureAnalysis:
         real = segments.length >= 0
         row = segments.row[real]
         self.tcp_totals.feed(numbers.stream[real], numbers.direction[real], batch.length[row], batch.time_ns[row])
-        tcp = self.conversations.feed(segments, numbers, twice) if self._states else NOTHING_FOLLOWED
+        tcp = NOTHING_FOLLOWED
+        if self._states:
+            tcp = self.conversations.feed(segments, numbers, marks, twice, told=told)
         return BatchFacts(
             columns,
             segments,

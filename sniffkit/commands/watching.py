@@ -170,7 +170,6 @@ class Watching:
 
     def _tell(self, batch: Batch) -> None:
         facts = self.analysis.feed(batch)
-        self.connections.feed(facts)
         if (self.wishes.quiet and not self.wishes.json) or self.wishes.table:
             self._count(facts)
             return

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.analysis.conversations import outcome_of
 from sniffkit.explanations.lesson import Note, Summary, Table
 from sniffkit.explanations.plain import escaped
 from sniffkit.sources.batch import NO_TIME
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.capture import CaptureAnalysis
     from sniffkit.analysis.conversations import Totals
-    from sniffkit.analysis.tcp.phases import Connection
     from sniffkit.explanations.catalogue import Catalogue
 
 SHOWN = 12
@@ -68,22 +66,22 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
     every = _largest(totals)
     one, one_port, other, other_port = streams.ends(every)
     rows = []
-    for place, stream in enumerate(every.tolist()):
-        connection = analysis.conversations.connections.get(stream)
+    numbers = every.tolist()
+    for place, (stream, standing) in enumerate(zip(numbers, analysis.conversations.standings(numbers), strict=True)):
         ends = [_end(one[place], int(one_port[place])), _end(other[place], int(other_port[place]))]
-        client = connection.client if connection is not None else 0
+        client = standing.client if standing is not None else 0
         packets = totals.packets[stream]
         octets = totals.octets[stream]
-        if connection is None:
+        if standing is None:
             opened, closed, states = "?", "?", ""
         else:
-            outcome = outcome_of(connection)
+            outcome = standing.outcome
             opened = say(f"summary.opened.{outcome.opened}")
             never = outcome.opened == "unanswered" and outcome.closed == "open"
             closed = say("summary.closed.never" if never else f"summary.closed.{outcome.closed}")
             if outcome.closed_by in ("client", "server"):
                 closed = say("summary.by", how=closed, end=outcome.closed_by)
-            states = " / ".join(connection.ends[side].state.label for side in (client, 1 - client))
+            states = " / ".join(standing.states[side].label for side in (client, 1 - client))
         rows.append(
             (
                 str(stream),
@@ -142,18 +140,12 @@ def _address(high: int, low: int) -> str:
     return socket.inet_ntop(socket.AF_INET6, (high << 64 | low).to_bytes(16, "big"))
 
 
-def _seen_one_way(connection: Connection) -> bool:
-    """Return whether only one end was captured although the conversation was open (a SYN without answer is no such)."""
-    ends = connection.ends
-    return not all(end.seen for end in ends) and any(end.open_shown for end in ends)
-
-
 def _limits(analysis: CaptureAnalysis, catalogue: Catalogue) -> list[Note]:
     """Return what this capture cannot show."""
     found: list[tuple[str, int]] = []
-    connections = analysis.conversations.connections.values()
-    found.append(("summary.limit.midstream", sum(each.begun_in_the_middle for each in connections)))
-    found.append(("summary.limit.one-direction", sum(_seen_one_way(each) for each in connections)))
+    standings = analysis.conversations.count().items()
+    found.append(("summary.limit.midstream", sum(count for each, count in standings if each.begun_before)))
+    found.append(("summary.limit.one-direction", sum(count for each, count in standings if each.one_way)))
     found.append(("summary.limit.cut", analysis.cut))
     found.append(("summary.limit.let-go", analysis.conversations.let_go))
     notes = [Note(id, "note", catalogue.text(id, count=count)) for id, count in found if count]

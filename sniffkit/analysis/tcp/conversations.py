@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.facts import Fact
     from sniffkit.analysis.streams import StreamNumbers
+    from sniffkit.analysis.tcp.marks import Marks
     from sniffkit.analysis.tcp.words import Events
 
 FOLLOWED = 100_000
@@ -126,7 +127,7 @@ class TcpConversations:
 
     answers: tell which packet each acknowledgment answers. Every segment is then looked at, which takes a few
     microseconds each; without it only those that can change a state are, the rest is told in columns
-    (``tcp_quiet_runs``).
+    (``quiet_runs``). May be changed between two batches.
 
     connections: stream number -> Connection, the ones followed at the moment
     let_go:      how many were let go because there were more than FOLLOWED
@@ -140,6 +141,19 @@ class TcpConversations:
         self._services = services
         self._followed = followed
         self._answers = answers
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is told which packet each acknowledgment answers."""
+        return self._answers
+
+    @answers.setter
+    def answers(self, told: bool) -> None:
+        if told != self._answers:
+            self._answers = told
+            for connection in self.connections.values():  # nobody notes what is confirmed while nobody asks
+                for end in connection.ends:
+                    end.sent = {}
 
     def feed(
         self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64], groups: Groups | None = None
@@ -216,6 +230,28 @@ class TcpConversations:
                 peer.window = window << peer.scale if peer.scale > 0 else window
             self._look_at(row, values, None, told)
         return told.told
+
+    def catch_up(self, streams: NDArray[np.int64], marks: Marks) -> None:
+        """Give conversations that were followed by their events the numbers that a batch begins with.
+
+        streams: ascending; marks: those of the batch
+        """
+        columns, placed = marks.lanes()
+        if columns is None:
+            return
+        heads, at = columns.lanes.head, np.searchsorted(placed.stream, streams)
+        for stream, place in zip(streams.tolist(), at.tolist(), strict=True):
+            connection = self.connections.get(stream)
+            if connection is None or place >= len(placed.stream) or placed.stream[place] != stream:
+                continue
+            for side, end in enumerate(connection.ends):
+                head = heads[2 * place + side]
+                if end.next is not None:
+                    end.next = int(columns.next[head])
+                if end.acknowledged is not None:
+                    end.acknowledged = int(columns.ack[head])
+                    window = int(columns.window[head])
+                    end.window = window << end.scale if end.scale > 0 and end.open_shown else window
 
     def _look_at_notable(
         self, segments: Segments, columns: tuple[NDArray[Any], ...], groups: Groups, told: _Told

@@ -10,12 +10,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from sniffkit.analysis.tcp.states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from numpy.typing import NDArray
 
-    from sniffkit.analysis.capture import BatchFacts, CaptureAnalysis
+    from sniffkit.analysis.capture import CaptureAnalysis
     from sniffkit.analysis.tcp.phases import Connection
 
 Stage = Literal["open", "opening", "closing", "time-wait", "closed"]
@@ -29,6 +31,9 @@ CLOSED_SHOWN_NS = 5_000_000_000
 
 RATE_NS = 2_000_000_000
 """The stretch of time a rate is measured over."""
+
+LOOKED_AT, MOST_LOOKED_AT = 500, 10_000
+"""So many connections are looked at together, in all so many, those heard of last first, to find the ones to show."""
 
 _BEFORE = (State.CLOSED, State.LISTEN)
 _OPENING = (State.SYN_SENT, State.SYN_RECEIVED)
@@ -55,56 +60,56 @@ class OpenConnection:
 
 
 class OpenConnections:
-    """Follows an analysis; ``feed`` each batch's facts, and ask when the screen is drawn."""
+    """Looks into an analysis when the screen is drawn."""
 
     def __init__(self, analysis: CaptureAnalysis) -> None:
         self._analysis = analysis
-        self._asked: dict[int, int] = {}
-        self._rtt: dict[int, int] = {}
         self._before: dict[int, tuple[int, int, float]] = {}
-
-    def feed(self, facts: BatchFacts) -> None:
-        """Note when handshakes began and ended."""
-        for row, steps in facts.tcp.steps.items():
-            stream, time = int(facts.numbers.stream[row]), int(facts.segments.time_ns[row])
-            if "handshake.syn" in steps:
-                self._asked.setdefault(stream, time)
-            elif "handshake.ack" in steps and stream in self._asked:
-                self._rtt[stream] = time - self._asked.pop(stream)
-        if len(self._asked) + len(self._rtt) > 4 * len(self._analysis.conversations.connections) + 1000:
-            known = self._analysis.conversations.connections
-            self._asked = {stream: time for stream, time in self._asked.items() if stream in known}
-            self._rtt = {stream: time for stream, time in self._rtt.items() if stream in known}
 
     def count(self, now_ns: int) -> Counter[Stage]:
         """Return how many connections are in each stage."""
-        return Counter(stage for _, _, stage in self._living(now_ns, 0))
+        conversations = self._analysis.conversations
+        streams = conversations.streams()
+        left, stood = conversations.left()
+        count: Counter[Stage] = Counter()
+        for of, standings in ((streams, conversations.standings(streams.tolist())), (left, stood)):
+            silent = self._silent_ns(of, now_ns)
+            for standing, silence in zip(standings, silent, strict=True):
+                if standing is not None and _is_living(stage := stage_of(*standing.states), silence, 0):
+                    count[stage] += 1
+        return count
 
     def rows(self, now_ns: int, most: int) -> list[OpenConnection]:
         """Return the connections that were heard of last, at most so many, in the order of their numbers."""
-        last = self._analysis.tcp_totals.last_ns
-        living = sorted(self._living(now_ns, CLOSED_SHOWN_NS), key=lambda each: -int(last[each[0]]))[:most]
+        conversations = self._analysis.conversations
+        streams = conversations.streams()
+        latest = streams[np.argsort(-self._analysis.tcp_totals.last_ns[streams], kind="stable")]
+        living: list[tuple[int, Stage]] = []
+        for begin in range(0, min(len(latest), MOST_LOOKED_AT), LOOKED_AT):
+            some = latest[begin : begin + LOOKED_AT]
+            silent = self._silent_ns(some, now_ns)
+            standings = conversations.standings(some.tolist())
+            for stream, standing, silence in zip(some.tolist(), standings, silent, strict=True):
+                if standing is not None:
+                    stage = stage_of(*standing.states)
+                    if _is_living(stage, silence, CLOSED_SHOWN_NS):
+                        living.append((stream, stage))
+            if len(living) >= most:
+                break
         kept, self._before = self._before, {}
         return [
             self._row(stream, connection, stage, now_ns, kept.get(stream))
-            for stream, connection, stage in sorted(living, key=lambda each: each[0])
+            for stream, stage in sorted(living[:most])
+            if (connection := conversations.connection(stream)) is not None
         ]
 
-    def _living(self, now_ns: int, closed_for: int) -> Iterator[tuple[int, Connection, Stage]]:
-        last = self._analysis.tcp_totals.last_ns
-        for stream, connection in self._analysis.conversations.connections.items():
-            stage = stage_of(connection)
-            if stage == "time-wait" and now_ns - int(last[stream]) > TIME_WAIT_NS:
-                continue
-            if stage == "closed" and now_ns - int(last[stream]) > closed_for:
-                continue
-            yield stream, connection, stage
+    def _silent_ns(self, streams: NDArray[np.int64], now_ns: int) -> list[int]:
+        silent: list[int] = (now_ns - self._analysis.tcp_totals.last_ns[streams]).tolist()
+        return silent
 
     def _row(
         self, stream: int, connection: Connection, stage: Stage, now_ns: int, before: tuple[int, int, float] | None
     ) -> OpenConnection:
-        import numpy as np
-
         totals = self._analysis.tcp_totals
         one, one_port, other, other_port = self._analysis.streams.ends(np.array([stream]))
         ends = [(_text(one[0]), int(one_port[0])), (_text(other[0]), int(other_port[0]))]
@@ -130,14 +135,13 @@ class OpenConnections:
             (packets[client], packets[1 - client]),
             (octets[client], octets[1 - client]),
             rate,
-            self._rtt.get(stream, 0),
+            sum(connection.handshake or ()),
             max(now_ns - int(totals.first_ns[stream]), 0),
         )
 
 
-def stage_of(connection: Connection) -> Stage:
+def stage_of(one: State, other: State) -> Stage:
     """Return the stage that both ends' states amount to."""
-    one, other = connection.ends[0].state, connection.ends[1].state
     if one in _OPENING or other in _OPENING:
         return "opening"
     if one in _BEFORE and other in _BEFORE:
@@ -145,6 +149,13 @@ def stage_of(connection: Connection) -> Stage:
     if State.TIME_WAIT in (one, other):
         return "time-wait" if {one, other} <= {State.TIME_WAIT, State.CLOSED} else "closing"
     return "open" if one == other == State.ESTABLISHED else "closing"
+
+
+def _is_living(stage: Stage, silent_ns: int, closed_for: int) -> bool:
+    """Return whether a connection belongs on the screen; closed_for: nanoseconds for which closed ones are shown."""
+    if stage == "time-wait":
+        return silent_ns <= TIME_WAIT_NS
+    return stage != "closed" or silent_ns < closed_for
 
 
 def _text(address: object) -> str:

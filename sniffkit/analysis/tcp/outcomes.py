@@ -97,7 +97,7 @@ class TcpOutcomes:
         rows = np.flatnonzero(look)
         if not len(rows):
             return
-        some, chosen = segments.take(rows), _chosen(numbers, rows)
+        some, chosen = segments.take(rows), chosen_numbers(numbers, rows)
         groups = Groups.by_stream(chosen)
         told = self._states.feed(some, chosen, twice, groups)
         self._add_course(told.told, chosen.stream)
@@ -134,7 +134,7 @@ class TcpOutcomes:
         events = self._ordinary.of(streams) if self._ordinary.events() is not None else None
         if events is None or not len(events):
             return []
-        found, words = _spelled(events)
+        found, words = spelled(events)
         self._learn(events, found, words)
         outcomes = [self._known[word] for word in words]
         first, second = _handshakes(events, found)
@@ -211,22 +211,7 @@ class TcpOutcomes:
         told = self._states.recall(events)
         self._add_course(told, events.stream)
         self._recall_zeek(self._zeek, events)
-        columns, placed = marks.lanes()
-        if columns is None:
-            return
-        heads, at = columns.lanes.head, np.searchsorted(placed.stream, streams)
-        for stream, place in zip(streams.tolist(), at.tolist(), strict=True):
-            connection = self._states.connections.get(stream)
-            if connection is None or place >= len(placed.stream) or placed.stream[place] != stream:
-                continue
-            for side, end in enumerate(connection.ends):
-                head = heads[2 * place + side]
-                if end.next is not None:
-                    end.next = int(columns.next[head])
-                if end.acknowledged is not None:
-                    end.acknowledged = int(columns.ack[head])
-                    window = int(columns.window[head])
-                    end.window = window << end.scale if end.scale > 0 and end.open_shown else window
+        self._states.catch_up(streams, marks)
 
     def _recall_zeek(self, zeek: ZeekConnections, events: Events) -> None:
         """Give Zeek's analysis the events of conversations."""
@@ -290,11 +275,12 @@ def _course_of(facts: list[Fact]) -> int:
     return bits
 
 
-def _chosen(numbers: StreamNumbers, rows: NDArray[np.int64]) -> StreamNumbers:
+def chosen_numbers(numbers: StreamNumbers, rows: NDArray[np.int64]) -> StreamNumbers:
+    """Return the stream numbers of some segments."""
     return replace(numbers, **{field.name: getattr(numbers, field.name)[rows] for field in fields(numbers)})
 
 
-def _spelled(events: Events) -> tuple[NDArray[np.int64], list[bytes]]:
+def spelled(events: Events) -> tuple[NDArray[np.int64], list[bytes]]:
     """Return the streams of events, ascending, and the word of each."""
     begins = np.append(True, events.stream[1:] != events.stream[:-1])
     streams = events.stream[begins]

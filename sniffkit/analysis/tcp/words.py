@@ -18,6 +18,7 @@ from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.streams import sorted_rows
 from sniffkit.analysis.tcp.gaps import UNENDING
 from sniffkit.analysis.tcp.mark_names import Mark
+from sniffkit.analysis.tcp.missing_octets import still_missing
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -140,9 +141,28 @@ class TcpWords:
 
     def forget(self, streams: NDArray[np.int64]) -> None:
         """Let go of streams; one that goes on begins anew, in its middle, and is looked at."""
+        streams = streams[streams < len(self._seen)]
         self._seen[streams] = 0
         self._repeats[streams] = 0
         self._gone = True
+
+    def give_up(self, streams: NDArray[np.int64]) -> None:
+        """Take nothing of streams from now on: somebody else looks at all their segments."""
+        self._seen[streams] = _BEGUN | _GIVEN_UP
+        self._gone = True
+
+    def kept(self, among: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Return the streams (of those ``among``, or all) whose events are kept, ascending."""
+        if among is None:
+            return np.flatnonzero((self._seen & (_BEGUN | _GIVEN_UP)) == _BEGUN)
+        among = among[among < len(self._seen)]
+        return among[self._is_kept(among)]
+
+    def make_small(self) -> None:
+        """Let go of the events that nobody can ask for any more, part by part: little more memory is needed for it."""
+        if self._gone:
+            parts = (part.take(np.flatnonzero(self._is_kept(part.stream))) for part in self._parts)
+            self._parts, self._gone = [part for part in parts if len(part)], False
 
     def _is_kept(self, streams: NDArray[np.int64]) -> NDArray[np.bool_]:
         kept: NDArray[np.bool_] = (self._seen[streams] & (_BEGUN | _GIVEN_UP)) == _BEGUN
@@ -154,9 +174,9 @@ def _with_open_gap(marks: Marks) -> NDArray[np.int64]:
     columns, placed = marks.lanes()
     if columns is None:
         return np.zeros(0, np.int64)
-    lags = columns.edge_lag.items()
-    lanes = [lane for lane, gaps in lags if any(until == UNENDING for _, until, _ in gaps)]
-    streams: NDArray[np.int64] = placed.stream[np.array(lanes, np.int64) >> 1]
+    lanes = np.array(sorted(columns.edge_lag), np.int64)
+    unending = [any(until == UNENDING for _, until, _ in columns.edge_lag[lane]) for lane in lanes.tolist()]
+    streams: NDArray[np.int64] = placed.stream[lanes[np.array(unending, np.bool_) | still_missing(columns, lanes)] >> 1]
     return streams
 
 
