@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,8 +43,8 @@ class Records:
 
     def part(self, which: NDArray[np.bool_]) -> Records:
         """Return some of the records, of the same messages."""
-        names = [field.name for field in fields(self) if field.name != "whole"]
-        return Records(**{name: getattr(self, name)[which] for name in names}, whole=self.whole)
+        names = (field.name for field in fields(self) if field.name != "whole")
+        return replace(self, **{name: getattr(self, name)[which] for name in names})
 
 
 def records_of(pairs: DnsPairs) -> Records:
@@ -71,7 +71,8 @@ def records_of(pairs: DnsPairs) -> Records:
         at, place = at[on], end[on]
     if not found:
         nothing = np.zeros(0, np.int64)
-        return Records(*[nothing] * 8, whole=whole)
+        return Records(*(nothing,) * 8, whole)
     columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
     order = np.argsort(columns[0], kind="stable")
-    return Records(*(column[order] for column in columns), whole=whole)
+    index, step_of, begin, data, end, kind, category, lifetime = (column[order] for column in columns)
+    return Records(index, step_of, begin, data, end, kind, category, lifetime, whole)
