@@ -29,7 +29,7 @@ def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
     if values.get("file") == "-":
         values["file"] = catalogue.text("words.standard-input")
     screen = Screen.of(sys.stderr)
-    lines = [_NAME + catalogue.text(error.id, "message", **values)]
+    lines = _lines(screen, catalogue.text(error.id, "message", **values), _NAME)
     place, value = error.values.get("place"), error.values.get("value")
     if isinstance(place, int) and isinstance(value, str):
         width = error.values.get("width")
@@ -37,8 +37,13 @@ def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
         caret = "^" + "~" * max(cells(marked) - 1, 0)
         lines += [_MARGIN + escaped(value), _MARGIN + " " * cells(escaped(value[:place])) + caret]
     if catalogue.find(error.id, "hint"):
-        lines.append(_MARGIN + catalogue.text(error.id, "hint", **values))
+        lines += _lines(screen, catalogue.text(error.id, "hint", **values), _MARGIN)
     screen.write("\n".join(lines) + "\n")
+
+
+def _lines(screen: Screen, text: str, first: str) -> list[str]:
+    """Return a text in the terminal's width; whatever else reads standard error gets it in one line."""
+    return screen.wrapped(text, first, _MARGIN) if sys.stderr.isatty() else [first + text]
 
 
 def wrong_command(arguments: Sequence[str], commands: Iterable[str]) -> UsageError | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sniffkit.sources.resolver.trace import Result
     from sniffkit.sources.resolver.walk import Walk
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help=say("resolve-name"), show_default=False)]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help=say("resolve-name"), show_default=False)]
 Kind = Annotated[str | None, typer.Argument(metavar="[TYPE]", help=say("resolve-type"), show_default=False)]
 Root = Annotated[list[str] | None, typer.Option("--root", metavar="HOST[:PORT]", help=say("resolve-root"))]
 Dnssec = Annotated[bool, typer.Option("--dnssec", help=say("resolve-dnssec"))]
@@ -39,7 +39,7 @@ Questions = Annotated[int, typer.Option("--questions", metavar="N", min=1, help=
 
 
 def resolve(
-    name: Name,
+    name: Name = None,
     kind: Kind = None,
     root: Root = None,
     dnssec: Dnssec = False,
@@ -70,6 +70,8 @@ def resolve(
     from sniffkit.sources.writer import create_capture
 
     language, color = chosen_language(lang), chosen_color(color)
+    if name is None:
+        raise UsageError("resolver.no-name")
     if only_4 and only_6:
         raise UsageError("resolver.families")
     wire_name, wire_kind = question_of(name, kind)

@@ -315,6 +315,14 @@ def test_a_wrong_command_line_asks_nobody(sniffkit: Any, arguments: list[str], t
     assert told in run.err
 
 
+@pytest.mark.parametrize(("language", "told"), [("en", "no name is given"), ("zh", "没有给出要查询的域名")])
+def test_no_name_is_told_in_the_readers_language(sniffkit: Any, language: str, told: str) -> None:
+    run: InProcess = sniffkit("resolve", "--lang", language)
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith(f"sniffkit: {told}")
+    assert len(run.err.splitlines()) == 2  # what is wrong, and what to type
+
+
 def test_a_missing_anchor_is_a_missing_file(sniffkit: Any) -> None:
     assert sniffkit("resolve", "example.com", "--anchor", "/no/such/file").code == 3
 
