@@ -62,7 +62,7 @@ def run(
     chosen = PacketFilter(filter, only, [field.id for field in fields])
     with open_captures(paths) as source:
         chosen.read_from(source)
-        table = FieldTable(fields, layout, sys.stdout.buffer)
+        table = FieldTable(fields, layout, sys.stdout.buffer, sys.stdout.isatty())
         for batch in source:
             found, wanted = chosen.feed(batch)
             if count is not None:

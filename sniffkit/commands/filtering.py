@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sniffkit.analysis.tcp.prefixed_messages import StreamMessage
+    from sniffkit.analysis.tcp.stream import TcpStreams
     from sniffkit.protocols.batch_fields import BatchFields
     from sniffkit.protocols.columns import Columns
     from sniffkit.sources import Batch, Source
@@ -52,6 +54,11 @@ class PacketFilter:
         self._filters = [DisplayFilter(text, tcp_fields.types()) for text in written]
         named = set(fields).union(*(one.fields for one in self._filters))
         self._tcp = tcp_fields.TcpFields(named)
+        self._dns: TcpStreams[StreamMessage] | None = None
+        if any(id.partition(".")[0] == "dns" for id in named):
+            from sniffkit.analysis.tcp.prefixed_messages import dns_streams
+
+            self._dns = dns_streams()
         self._source: Source | None = None
 
     @property
@@ -78,11 +85,23 @@ class PacketFilter:
         columns = Columns(batch, self._reassembler)
         columns.rows("ip")
         self._frames.feed(batch)
-        fields = BatchFields(columns, self._frames, self._tcp.feed(columns))
+        fields = BatchFields(columns, self._frames, self._tcp.feed(columns), self._messages(columns))
         wanted = np.ones(len(batch), np.bool_)
         for one in self._filters:
             wanted &= one.matching(fields)
         return fields, wanted
+
+    def _messages(self, columns: Columns) -> dict[int, list[tuple[bytes, int]]] | None:
+        """Return the DNS messages that TCP streams hold by the packet they become whole with; None: nobody asks."""
+        if self._dns is None:
+            return None
+        from sniffkit.analysis.tcp.prefixed_messages import dns_segments
+
+        found: dict[int, list[tuple[bytes, int]]] = {}
+        row = columns.rows("tcp").row
+        for index, message in self._dns.feed(columns, dns_segments(columns)):
+            found.setdefault(int(row[index]), []).append((message.octets, message.length))
+        return found
 
 
 class ChosenPackets:

@@ -12,7 +12,7 @@ from sniffkit.protocols.occurrences import Occurrences, Spans, nothing
 from sniffkit.protocols.single_packets import SinglePackets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -34,15 +34,21 @@ LENGTH_IN_HEADER = {"ip": "ip.hdr_len", "tcp": "tcp.hdr_len"}
 class BatchFields:
     """Reads fields of one batch, each of them once.
 
-    others: fields that are not in the octets (tcp.stream ...), from whoever was given the batch first
+    others:   fields that are not in the octets (tcp.stream ...), from whoever was given the batch first
+    messages: what TCP streams hold, as in ``SinglePackets``
     """
 
     def __init__(
-        self, columns: Columns, frames: FrameFields, others: Callable[[str], Occurrences | None] | None = None
+        self,
+        columns: Columns,
+        frames: FrameFields,
+        others: Callable[[str], Occurrences | None] | None = None,
+        messages: Mapping[int, Sequence[tuple[bytes, int]]] | None = None,
     ) -> None:
         self.columns = columns
         self._frames = frames
         self._others = others
+        self._messages = messages
         self._found: dict[str, Occurrences] = {}
         self._singly: SinglePackets | None = None
 
@@ -58,7 +64,7 @@ class BatchFields:
     def singly(self) -> SinglePackets:
         """The packets that are read one by one."""
         if self._singly is None:
-            self._singly = SinglePackets(self.columns)
+            self._singly = SinglePackets(self.columns, self._messages)
         return self._singly
 
     def occurrences(self, id: str) -> Occurrences:

@@ -66,13 +66,13 @@ def read(reader: Reader) -> None:
     """Read a message, over TCP behind its length (RFC 1035 section 4.2.2)."""
     if reader.packet.layers[-2].protocol == "tcp":
         length = reader.number(0, 2)
-        if length < HEADER.octets or length + 2 > reader.left:
+        if reader.left < 2 or length < HEADER.octets or length + 2 > reader.wire_end - reader.at:
             # the rest of the message is in other segments
             reader.problem("dns.message-in-segments", promised=length + 2, present=reader.left)
             reader.add("dns.data", reader.left, Form.OCTETS)
             return
         reader.add("dns.length", 2)
-        reader.end = reader.start + 2 + length
+        reader.end = min(reader.end, reader.start + 2 + length)
     origin = reader.at
     if not reader.fixed(HEADER):
         return
@@ -94,7 +94,7 @@ def rename(reader: Reader) -> str:
     below = reader.packet.layers[-2]
     ports = [below.first(f"{below.protocol}.{end}port") for end in ("src", "dst")]
     for found in ports:
-        if found is not None and found.value in LAYER_OF_PORT:
+        if below.protocol == "udp" and found is not None and found.value in LAYER_OF_PORT:
             reader.layer.protocol = LAYER_OF_PORT[int(found.value)]
     names = LINK_LOCAL_NAMES if reader.layer.protocol == "llmnr" else {}
     if reader.value("dns.flags.opcode") == UPDATE and reader.layer.protocol == "dns":
@@ -108,9 +108,9 @@ def read_question(reader: Reader, origin: int, family: str) -> None:
     """Read one question (RFC 1035 section 4.1.2)."""
     start = reader.at
     labels = add_name(reader, "dns.qry.name", origin)
-    text = reader.layer.fields[-1].text
-    reader.derive("dns.qry.name.len", len(text), offset=start)
-    reader.derive("dns.count.labels", labels, offset=start)
+    length = len(b".".join(labels)) if labels else len("<Root>")
+    reader.derive("dns.qry.name.len", length, offset=start)
+    reader.derive("dns.count.labels", len(labels), offset=start)
     if reader.left < 4:
         raise BadName("dns.message-cut", reader.at - origin)
     reader.add("dns.qry.type", 2)
@@ -165,21 +165,21 @@ def split_class(reader: Reader, name: str, top: str) -> None:
     reader.bits(2, (top, 1, Form.FLAG), (name, 15, Form.HEX))
 
 
-def add_name(reader: Reader, id: str, origin: int) -> int:
-    """Read a name at ``at``, add it as a field and return how many labels it has; raise BadName."""
+def add_name(reader: Reader, id: str, origin: int) -> tuple[bytes, ...]:
+    """Read a name at ``at``, add it as a field and return its labels; raise BadName."""
     message = reader.octets[origin : reader.end]
     labels, after = read_name(message, reader.at - origin)
     reader.add(id, origin + after - reader.at, Form.OCTETS)
     field = reader.layer.fields[-1]
     field.value = name_text(labels)
     field.text = "<Root>" if not labels else field.value
-    return len(labels)
+    return labels
 
 
 PROTOCOL = Protocol(
     "dns",
     HEADER,
-    {"udp.port": (53, *LAYER_OF_PORT), "udp.guess": (53,), "tcp.port": (53,)},
+    {"udp.port": (53, *LAYER_OF_PORT), "udp.guess": (53,), "tcp.port": (53, 5353)},
     read,
     start=NOTHING,
 )

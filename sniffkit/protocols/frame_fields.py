@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sniffkit.sources.batch import Batch
 
 ENCAPSULATIONS = {
-    0: 15, 1: 1, 8: 3, 9: 4, 10: 6, 12: 7, 14: 7, 101: 7, 104: 28, 105: 20, 107: 26, 108: 15, 113: 25, 127: 23,
+    0: 15, 1: 1, 8: 3, 9: 4, 10: 6, 12: 7, 14: 7, 50: 4, 101: 7, 104: 28, 105: 20, 107: 26, 108: 15, 113: 25, 127: 23,
     192: 97, 195: 104, 228: 129, 229: 130, 230: 127, 239: 141, 242: 180, 276: 210,
 }  # fmt: skip
 """``frame.encap_type``, Wireshark's own number, by LINKTYPE number."""

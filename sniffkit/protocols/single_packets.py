@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,30 @@ from sniffkit.protocols.packet import Layer, Packet, Place, read_layers, trailer
 from sniffkit.protocols.walk import PROTOCOLS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from sniffkit.protocols.columns import Columns
 
-DNS_PORT = 53
+DNS_PORTS = (53, 5353)
+"""Over TCP, as tshark has them."""
+
 RENAMED = {"sll2": "sll", "erspan3": "erspan"}
 """Layers that stand under another protocol's name."""
 
+
+DNS_FAMILY = ("dns", "mdns", "llmnr")
+DNS_NAMES = frozenset(
+    f"dns.{name}"
+    for name in (
+        "qry.name", "resp.name", "cname", "dname", "mx.mail_exchange", "ns", "nsec.next_domain_name",
+        "ptr.domain_name", "rrsig.signers_name", "soa.mname", "soa.rname", "srv.target", "svcb.targetname",
+    )
+)  # fmt: skip
+
+ESCAPE = re.compile(rb"\\(?:([0-9]{3})|(.))", re.DOTALL)
 
 LEFT_OUT_OF_QUERIES = ("dns.flags.rcode", "dns.flags.authoritative", "dns.flags.recavail")
 """Bits that mean nothing in a question; Wireshark has no fields for them there."""
@@ -34,17 +50,22 @@ KEPT_OF_WRONG = {
 
 def is_query(layer: Layer) -> bool:
     """Tell whether a layer is a DNS question."""
-    if layer.protocol not in ("dns", "mdns", "llmnr"):
+    if layer.protocol not in DNS_FAMILY:
         return False
     response = layer.first("dns.flags.response")
     return response is not None and response.value == 0
 
 
 class SinglePackets:
-    """The packets of a batch that are read one by one."""
+    """The packets of a batch that are read one by one.
 
-    def __init__(self, columns: Columns) -> None:
+    messages: by packet (row of the batch) the DNS messages that become whole with it out of a TCP stream: the octets of
+              each as far as captured, and how many it has. None: what a segment begins with is taken for a message.
+    """
+
+    def __init__(self, columns: Columns, messages: Mapping[int, Sequence[tuple[bytes, int]]] | None = None) -> None:
         self.columns = columns
+        self._messages = messages
         self._read: dict[int, Packet] = {}
         self._indexed: dict[int, dict[str, list[Any]]] = {}
 
@@ -88,9 +109,11 @@ class SinglePackets:
         for name in names:
             if name in PROTOCOLS and name != "frame":
                 found += [columns.rows(name).row, columns.left_out(name)]
-        if protocol == "dns":
+        if protocol == "dns" and self._messages is not None:
+            found.append(np.array(sorted(self._messages), np.int64))
+        elif protocol == "dns":
             rows = columns.rows("tcp")
-            spoken = (columns["tcp.srcport"] == DNS_PORT) | (columns["tcp.dstport"] == DNS_PORT)
+            spoken = np.isin(columns["tcp.srcport"], DNS_PORTS) | np.isin(columns["tcp.dstport"], DNS_PORTS)
             found.append(rows.row[spoken & (columns["tcp.len"] > 0)])
         return np.unique(np.concatenate(found)) if found else np.arange(len(columns.batch))
 
@@ -104,9 +127,24 @@ class SinglePackets:
             end = read_layers(packet, octets, place, None)
             for whole in self.columns.datagrams.get(row, ()):
                 read_layers(packet, whole.octets, Place(0, len(whole.octets), ("ip.proto", whole.following)), None)
+            if self._messages is not None:
+                self._from_stream(packet, self._messages.get(row, ()))
             if end is not None and end < len(octets) and packet.layers:
                 packet.layers.append(trailer(packet, octets, end, length))
         return self._read[row]
+
+    def _from_stream(self, packet: Packet, messages: Sequence[tuple[bytes, int]]) -> None:
+        """Put the messages that are whole with this packet where the segment alone was read."""
+        place = next((at for at, layer in enumerate(packet.layers) if layer.protocol == "tcp"), None)
+        if place is None:
+            return
+        if place + 1 < len(packet.layers) and packet.layers[place + 1].protocol == "dns":
+            del packet.layers[place + 1 :]
+        for octets, length in messages:
+            message = Packet([packet.layers[place]])
+            prefixed = length.to_bytes(2, "big") + octets
+            read_layers(message, prefixed, Place(0, length + 2, ("tcp.port", DNS_PORTS[0])), None)
+            packet.layers += message.layers[1:]
 
     def _fields(self, row: int) -> dict[str, list[Any]]:
         if row not in self._indexed:
@@ -114,10 +152,23 @@ class SinglePackets:
             for layer in self.packet(row).layers:
                 left_out = LEFT_OUT_OF_QUERIES if is_query(layer) else ()
                 only = next((KEPT_OF_WRONG[one.id] for one in layer.problems if one.id in KEPT_OF_WRONG), None)
+                named = layer.protocol in DNS_FAMILY
                 for value in layer.fields:
+                    if named and "\\" in value.text and value.id in DNS_NAMES:
+                        value.value = value.text = unescaped(value.text)
                     if value.id not in left_out and (only is None or value.id in only):
                         found.setdefault(value.id, []).append(value)
         return self._indexed[row]
+
+
+def unescaped(name: str) -> str:
+    r"""Return a name in presentation form (RFC 1035 section 5.1) as Wireshark has it: only control characters escaped.
+
+    They are in octal: ``\\033`` of the one is ``\\027`` of the other.
+    """
+    raw = ESCAPE.sub(lambda found: bytes((int(found[1]),)) if found[1] else found[2], name.encode("ascii", "replace"))
+    text = raw.decode("utf-8", "replace")
+    return "".join(one if one.isprintable() or one in "\t\n\r\a\b\f\v" else f"\\{ord(one):03o}" for one in text)
 
 
 def as_column(values: list[Any], kind: Kind) -> Any:

@@ -44,8 +44,15 @@ class Layout:
 class FieldTable:
     """Writes some fields of packets as lines."""
 
-    def __init__(self, fields: Sequence[FieldType], layout: Layout, stream: IO[bytes]) -> None:
+    def __init__(
+        self, fields: Sequence[FieldType], layout: Layout, stream: IO[bytes], for_terminal: bool = False
+    ) -> None:
+        """Begin with the header line, if there is one.
+
+        for_terminal: no control character of a packet is written as it is; otherwise tshark's octets are ours
+        """
         self.fields, self.layout, self.stream = fields, layout, stream
+        self._escapes = TERMINAL_ESCAPES if for_terminal else ESCAPES
         if layout.header:
             stream.write(layout.separator.join(field.id for field in fields).encode() + b"\n")
 
@@ -135,7 +142,7 @@ class FieldTable:
         begins = np.flatnonzero(np.diff(line, prepend=-1))
         ends = [*begins[1:].tolist(), len(made)]
         texts = [
-            quote + escaped(aggregator.join(made[begin:end])) + quote
+            quote + escaped(aggregator.join(made[begin:end]), self._escapes) + quote
             for begin, end in zip(begins.tolist(), ends, strict=True)
         ]
         return line[begins], texts
@@ -163,15 +170,22 @@ def rows_of(block: NDArray[np.uint8]) -> list[bytes]:
     return [raw[at : at + width] for at in range(0, len(raw), width)]
 
 
-def escaped(text: bytes) -> bytes:
-    """Write what would break the table as tshark does: backslash, line end, tabulator ..."""
-    for one, two in ESCAPES:
+def escaped(text: bytes, escapes: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Write what would break the table as tshark does: line end, tabulator ..."""
+    for one, two in escapes:
         if one in text:
             text = text.replace(one, two)
     return text
 
 
 ESCAPES = (
-    (b"\\", b"\\\\"), (b"\a", b"\\a"), (b"\b", b"\\b"), (b"\f", b"\\f"), (b"\n", b"\\n"), (b"\r", b"\\r"),
-    (b"\t", b"\\t"), (b"\v", b"\\v"),
+    (b"\a", b"\\a"), (b"\b", b"\\b"), (b"\f", b"\\f"), (b"\n", b"\\n"), (b"\r", b"\\r"), (b"\t", b"\\t"),
+    (b"\v", b"\\v"),
 )  # fmt: skip
+
+TERMINAL_ESCAPES = (
+    *ESCAPES,
+    *((bytes((code,)), b"\\%03o" % code) for code in (*range(0x07), *range(0x0E, 0x20), 0x7F)),
+    *((chr(code).encode(), b"\\%03o" % code) for code in range(0x80, 0xA0)),
+)
+"""A terminal obeys control characters, those above 0x7f too."""

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING
 from sniffkit.analysis.tcp.stream import TcpStreams
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sniffkit.analysis.tcp.stream import Chunk
+    from sniffkit.protocols.columns import Columns
+
+DNS_PORTS = (53, 5353)
+"""Ports on which tshark looks for DNS over TCP."""
 
 PREFIX = 2
 LONGEST = PREFIX + 0xFFFF
@@ -146,5 +153,14 @@ class PrefixedMessages:
 
 
 def dns_streams() -> TcpStreams[StreamMessage]:
-    """Return what finds the DNS messages of TCP connections; its ``feed`` takes the segments of port 53."""
+    """Return what finds the DNS messages of TCP connections; its ``feed`` takes the ``dns_segments``."""
     return TcpStreams(PrefixedMessages)
+
+
+def dns_segments(columns: Columns) -> NDArray[np.int64]:
+    """Return which TCP headers of a batch are of DNS by their ports, int64 (m,)."""
+    source, destination = columns["tcp.srcport"], columns["tcp.dstport"]
+    found: NDArray[np.bool_] = (source == DNS_PORTS[0]) | (destination == DNS_PORTS[0])
+    for port in DNS_PORTS[1:]:
+        found |= (source == port) | (destination == port)
+    return found.nonzero()[0]
