@@ -156,7 +156,9 @@ class ZeekConnections:
                     found = connections[stream] = ZeekConnection(*first, side)
                 connection = found
                 _read(connection, (side, *event))
-            if batch.singly[row] or connection.is_broken():
+            if batch.singly[row]:
+                connection.wild = True
+            if connection.is_broken():
                 read_to = self._read_on(batch, connection, stream, row)
 
     def _whole(self, segments: Segments) -> NDArray[np.bool_]:
@@ -194,7 +196,9 @@ class ZeekConnections:
             begins = begins[first]
             events[begins] = True
             unread[begins] = (seen[begins] & _BROKEN) != 0
-            self._seen[groups.stream[group]] |= np.uint8(_BEGUN)
+            # The hole may be filled by this very packet: whether it is still there is noted when it was read.
+            kept = self._seen[groups.stream[group]] & np.uint8(~_BROKEN & 0xFF)
+            self._seen[groups.stream[group]] = kept | np.uint8(_BEGUN)
         at = np.flatnonzero(events & looked_at)
         return at, unread[at]
 
@@ -222,7 +226,6 @@ class ZeekConnections:
         begin = int(groups.start[group])
         begin += int(np.searchsorted(groups.order[begin:end], row, side="right"))
         whole = self._whole(segments)
-        self._seen[stream] &= np.uint8(~_BROKEN & 0xFF)
         while begin < end:
             mine = groups.order[begin : min(begin + _AT_A_TIME, end)]
             begin += _AT_A_TIME
@@ -230,7 +233,6 @@ class ZeekConnections:
             mine = mine[(segments.length[mine] >= 0) & ~twice]
             packets = zip(
                 mine.tolist(),
-                batch.singly[mine].tolist(),
                 batch.numbers.direction[mine].tolist(),
                 segments.flags[mine].tolist(),
                 segments.sequence[mine].tolist(),
@@ -240,9 +242,9 @@ class ZeekConnections:
                 whole[mine].tolist(),
                 strict=True,
             )
-            for at, singly, *packet in packets:
+            for at, *packet in packets:
                 connection.packet(*packet)
-                if not singly and not connection.is_broken():
+                if not connection.is_broken():
                     return int(at)
         self._seen[stream] |= np.uint8(_BROKEN)
         return len(segments)

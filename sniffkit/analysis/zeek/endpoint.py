@@ -37,17 +37,18 @@ class Endpoint:
     """One end: its state, the numbers it is measured from, and the letters it has had.
 
     start: sequence number that counts as 0; last, acked: highest sent and highest acknowledged (not relative)
+    highest: the number in ``last`` when a SYN last set the numbers
     delivered: relative number up to which its octets were seen without a hole; blocks: what was seen above one
     """
 
     __slots__ = (
-        "acked", "blocks", "delivered", "fin", "fin_at", "gaps", "last", "last_fin", "last_rst", "last_syn",
+        "acked", "blocks", "delivered", "fin", "fin_at", "gaps", "highest", "last", "last_fin", "last_rst", "last_syn",
         "previous", "repeats", "seen", "start", "state", "stopped", "zeros",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = self.previous = INACTIVE
-        self.start = self.last = self.acked = 0
+        self.start = self.last = self.acked = self.highest = 0
         self.seen = ""
         self.last_syn = self.last_fin = self.last_rst = 0
         self.fin = False
@@ -64,6 +65,7 @@ class Endpoint:
 
     def begin(self, start: int, last: int) -> None:
         """Measure from ``start`` on."""
+        self.highest = (last if self.state == INACTIVE else self.last) & _MODULO
         self.start = self.acked = start & _MODULO
         self.last = last & _MODULO
 
@@ -99,4 +101,4 @@ class Endpoint:
     def has_hole(self) -> bool:
         """Return whether what it sent was not seen in one piece, or a SYN again set its numbers back."""
         behind = signed(self.last - self.start) - self.delivered
-        return bool(self.blocks) or behind > 1 or behind < 0
+        return bool(self.blocks) or behind > 1 or behind < 0 or signed(self.last - self.highest) < 0

@@ -52,16 +52,17 @@ class ZeekConnection:
     """One connection, fed with its packets; ``conn_state()`` and ``history`` are always up to date.
 
     ends: of the first packet's sender (0) and of the other (1); originator: which of them is the originator
+    wild: its numbers jump about, so that every packet is read from now on
     """
 
-    __slots__ = ("ends", "history", "originator", "partial")
+    __slots__ = ("ends", "history", "originator", "partial", "wild")
 
     def __init__(self, flags: int, source_port: int, destination_port: int, side: int = 0) -> None:
         """Begin with the first packet: its flags and ports tell who is the originator."""
         self.ends = (Endpoint(), Endpoint())
         self.originator = side
         self.history = ""
-        self.partial = False
+        self.partial = self.wild = False
         if is_turned(flags, source_port, destination_port):
             self.originator = 1 - side
             self.history = "^"
@@ -110,8 +111,11 @@ class ZeekConnection:
     def is_broken(self) -> bool:
         """Return whether every packet matters now.
 
-        An end is still to wake, or there is a hole in what it sent, or a SYN again set its numbers back.
+        The numbers jump about, an end is still to wake, there is a hole in what it sent, or a SYN again set its numbers
+        back.
         """
+        if self.wild:
+            return True
         for end in self.ends:
             if end.state == INACTIVE:
                 if end.seen:

@@ -1,0 +1,45 @@
+"""Missing octets: which directions still lack something at the end of a batch, whatever their marks say.
+
+Wireshark's edge (``gaps``) moves on with the first segment that begins at a gap, though more may be missing behind it.
+Here every octet counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sniffkit.analysis.segments import FIN, SYN
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.tcp.marks_columns import LaneColumns
+
+
+def still_missing(columns: LaneColumns, lanes: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which of ``lanes``, int64 (k,) ascending, lack octets below the highest they sent: bool (k,).
+
+    What earlier batches left is taken for whole up to the highest number they saw.
+    """
+    wanted = np.zeros(len(columns.lanes.head), np.bool_)
+    wanted[lanes] = True
+    counted = columns.rows & ((columns.length > 0) | ((columns.flags & (SYN | FIN)) != 0))
+    rows = np.flatnonzero(counted & wanted[columns.lanes.lane])
+    if not len(rows):
+        return np.zeros(len(lanes), np.bool_)
+    lane = columns.lanes.lane[rows]
+    first = np.append(True, lane[1:] != lane[:-1])
+    known = columns.next[columns.lanes.head[lane]]
+    base = np.where(known != 0, known, columns.sequence[rows[first]][np.cumsum(first) - 1])
+    begin = (columns.sequence[rows] - base).view(np.int32).astype(np.int64)
+    end = (columns.end[rows] - base).view(np.int32).astype(np.int64)
+    order = np.lexsort((begin, lane))
+    lane, begin, end = lane[order], begin[order], end[order]
+    shift = lane << 34
+    reached = np.maximum.accumulate(np.maximum(end, 0) + shift) - shift
+    before = np.append(0, reached[:-1])
+    before[first] = 0  # sorted by lane as before
+    missing: NDArray[np.bool_] = np.isin(lanes, lane[begin > before])
+    return missing

@@ -1,0 +1,77 @@
+"""What is told of a conversation does not depend on where the capture is cut into batches: not in a single field."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchmarks.capture import make
+from sniffkit.analysis.flows.analysis import FlowAnalysis
+from sniffkit.analysis.flows.records import Flow
+from sniffkit.sources import open_capture
+from sniffkit.sources.batch import Batch
+from tests.analysis.hostile_segments import hostile, write_pcap
+from tests.analysis.reference import CORPUS, NEEDED, captures
+
+CAPTURES = Path(__file__).parents[3] / "captures"
+
+ALL = 1 << 40
+
+
+def rows(batch: Batch, begin: int, end: int) -> Batch:
+    """Return some packets of a batch as a batch of their own."""
+    columns = ("offset", "captured", "length", "time_ns", "link_type", "interface")
+    some = {name: getattr(batch, name)[begin:end] for name in columns}
+    return replace(batch, **some, first=batch.first + begin)
+
+
+def flows_of(path: Path | str, packets: int) -> list[Flow]:
+    """Return all conversations, fed so many packets at a time."""
+    analysis = FlowAnalysis()
+    with open_capture(str(path), batch_octets=1 << 26) as source:
+        for batch in source:
+            for begin in range(0, len(batch), packets):
+                analysis.feed(rows(batch, begin, begin + packets))
+    analysis.finish()
+    return list(analysis.records())
+
+
+@pytest.mark.parametrize("packets", [1, 7])
+def test_the_sample_captures(packets: int) -> None:
+    paths = sorted(CAPTURES.glob("*.pcap*"))
+    assert len(paths) > 40
+    for path in paths:
+        assert flows_of(path, packets) == flows_of(path, ALL), path.name
+
+
+@pytest.mark.parametrize("packets", [11, 500])
+def test_segments_lost_at_the_border_of_a_batch(packets: int) -> None:
+    """A hole that is filled with the first packet of a batch leaves no G in Zeek's history."""
+    path = make(30_000)
+    whole = flows_of(path, ALL)
+    assert len(whole) > 500
+    assert flows_of(path, packets) == whole
+
+
+@pytest.mark.parametrize(("seed", "life"), [(1, 400), (2, 20), (3, 6)])
+def test_hostile_segments_one_by_one(seed: int, life: int, tmp_path: Path) -> None:
+    path = tmp_path / "hostile.pcap"
+    write_pcap(hostile(2_000, seed, life=life), path)
+    assert flows_of(path, 1) == flows_of(path, 50) == flows_of(path, ALL)
+
+
+@NEEDED
+def test_a_gap_that_is_filled_in_pieces() -> None:
+    """Wireshark's edge moves on with the first piece; the hole behind it is there still when the batch ends."""
+    name = "tcp-rst-unacked-stream-10/TLPW1-tcp-174.56.47.59-10.3.11.101-tcp-80-49309.pcap"
+    (path,) = (CORPUS / "files").glob(f"*/tests/{name}")
+    whole = flows_of(path, ALL)
+    assert [flows_of(path, packets) == whole for packets in (1, 5, 9, 13)] == [True] * 4
+
+
+@NEEDED
+def test_the_corpus() -> None:
+    for name, path in list(captures("tcp"))[::12]:
+        assert flows_of(path, 60) == flows_of(path, ALL), name
