@@ -14,8 +14,11 @@ import numpy as np
 from sniffkit.analysis.segments import ip_ends
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from numpy.typing import NDArray
 
+    from sniffkit.analysis.segments import Segments
     from sniffkit.protocols.columns import Columns, Rows
 
 WITH_IDENTIFICATION_NS = 50_000_000
@@ -40,26 +43,22 @@ class CapturedTwice:
         self._time = np.zeros(0, np.int64)
         self._certain = self._packets = 0
 
-    def feed(self, columns: Columns) -> NDArray[np.int64]:
-        """Return for each packet of the batch the number of the packet it repeats, or 0: int64 (n,)."""
-        count = len(columns.batch)
-        repeats = np.zeros(count, np.int64)
-        parts = [_hashes(columns, protocol) for protocol in ("tcp", "udp", "icmp", "icmpv6")]
+    def feed(self, columns: Columns, segments: Segments | None = None) -> NDArray[np.int64]:
+        """Return for each packet of the batch the number of the packet it repeats, or 0: int64 (n,).
+
+        segments: of the batch, where they are there already
+        """
+        batch = columns.batch
+        repeats = np.zeros(len(batch), np.int64)
+        parts = [_hashes(columns, protocol, segments) for protocol in ("tcp", "udp", "icmp", "icmpv6")]
         row = np.concatenate([part[0] for part in parts])
-        mixed = np.concatenate([part[1] for part in parts])
         limit = np.concatenate([part[2] for part in parts])
-        order = np.argsort(row, kind="stable")
-        row, mixed, limit = row[order], mixed[order], limit[order]
-        number = row + columns.batch.first
-        time = columns.batch.time_ns[row]
         carried = len(self._hash)
-        every = np.concatenate((self._hash, mixed))
-        numbers = np.concatenate((self._number, number))
-        times = np.concatenate((self._time, time))
-        by_hash = np.argsort(every, kind="stable")
-        same = every[by_hash][1:] == every[by_hash][:-1]
-        if same.any():
-            later, earlier = by_hash[1:][same], by_hash[:-1][same]
+        every = np.concatenate([self._hash, *(part[1] for part in parts)])
+        numbers = np.concatenate((self._number, row + batch.first))
+        times = np.concatenate((self._time, batch.time_ns[row]))
+        later, earlier = _alike(every, numbers)
+        if len(later):
             mine = later >= carried
             later, earlier = later[mine], earlier[mine]
             apart = times[later] - times[earlier]
@@ -70,11 +69,35 @@ class CapturedTwice:
             if self._certain < DOUBLED_SHARE * self._packets:
                 near = sure
             repeats[row[later[near] - carried]] = numbers[earlier[near]]
-        self._hash, self._number, self._time = every[-_CARRIED:], numbers[-_CARRIED:], times[-_CARRIED:]
+        ends = np.cumsum([carried, *(len(part[0]) for part in parts)]).tolist()
+        last = np.unique(np.concatenate([np.arange(max(end - _CARRIED, 0), end) for end in ends]))
+        last = last[np.argsort(numbers[last], kind="stable")[-_CARRIED:]]
+        self._hash, self._number, self._time = every[last], numbers[last], times[last]
         return repeats
 
 
-def _hashes(columns: Columns, protocol: str) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
+def _alike(hashes: NDArray[np.uint64], number: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the rows with the same hash as another: each and the one before it by packet number, int64 (k,) each.
+
+    Only rows that meet another one in a table of many places are sorted: there are few.
+    """
+    bits = (8 * len(hashes)).bit_length()
+    place = (hashes >> np.uint64(64 - bits)).astype(np.int64)
+    rows = np.arange(len(hashes))
+    table = np.empty(1 << bits, np.int32)  # read only where something was written
+    table[place] = rows
+    shared = np.zeros(1 << bits, np.bool_)
+    shared[place[table[place] != rows]] = True
+    rows = np.flatnonzero(shared[place])
+    rows = rows[np.argsort(number[rows], kind="stable")]
+    rows = rows[np.argsort(hashes[rows], kind="stable")]
+    same = hashes[rows[1:]] == hashes[rows[:-1]]
+    return rows[1:][same], rows[:-1][same]
+
+
+def _hashes(
+    columns: Columns, protocol: str, segments: Segments | None
+) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
     """Return packet, hash of all that identifies it, and how far apart two captures may be, for each header.
 
     A negative distance: two such packets may also have been sent on purpose.
@@ -83,21 +106,36 @@ def _hashes(columns: Columns, protocol: str) -> tuple[NDArray[np.int64], NDArray
     if not len(rows.row):
         empty = np.zeros(0, np.int64)
         return empty, empty.astype(np.uint64), empty
-    source, destination, identification = ip_ends(columns, rows.parent, rows.parent_index)
-    words: list[NDArray[np.generic]] = [source[:, 0], source[:, 1], destination[:, 0], destination[:, 1]]
-    words.append(rows.length)
-    words.append(identification)
+    if protocol == "tcp" and segments is not None:
+        source, destination, identification = segments.source, segments.destination, segments.identification
+    else:
+        source, destination, identification = ip_ends(columns, rows.parent, rows.parent_index)
     fields = {
         "tcp": ("tcp.srcport", "tcp.dstport", "tcp.seq_raw", "tcp.ack_raw", "tcp.flags", "tcp.window_size_value"),
         "udp": ("udp.srcport", "udp.dstport", "udp.length"),
     }.get(protocol, (f"{protocol}.type", f"{protocol}.code"))
-    words += [columns[field] for field in (*fields, f"{protocol}.checksum")]
-    mixed = np.zeros(len(rows.row), np.uint64)
-    for word in words:
-        mixed = (mixed ^ word.astype(np.uint64)) * _ODD
+    words: list[NDArray[np.generic]] = [columns[field] for field in (*fields, f"{protocol}.checksum")]
+    words += [identification, rows.length]
+    mixed = source[:, 0] * _ODD ^ destination[:, 0]  # nothing but 0 under IPv4
+    for word in (source[:, 1], destination[:, 1], *_packed(words)):
+        mixed ^= word
+        mixed *= _ODD
         mixed ^= mixed >> np.uint64(31)
     limit = np.where(identification > 0, WITH_IDENTIFICATION_NS, WITHOUT_IDENTIFICATION_NS)
     if protocol == "tcp":  # a bare ack without identification may well be sent twice on purpose: not certain
         bare = (identification <= 0) & (rows.length <= columns["tcp.hdr_len"]) & ((columns["tcp.flags"] & 7) == 0)
         limit = np.where(bare, -limit, limit)
     return rows.row, mixed, limit
+
+
+def _packed(words: Sequence[NDArray[np.generic]]) -> Iterator[NDArray[np.uint64]]:
+    """Yield columns side by side in numbers of 64 bits, as many in one as there is room for."""
+    number, room = np.zeros(len(words[0]), np.uint64), 64
+    for word in words:
+        bits = 8 * word.dtype.itemsize
+        if bits > room:
+            yield number
+            number, room = np.zeros(len(word), np.uint64), 64
+        room -= bits
+        number |= word.view(f"u{word.dtype.itemsize}").astype(np.uint64) << np.uint64(room)
+    yield number

@@ -1,6 +1,6 @@
 """Who talks to whom: every unordered pair of (address, port) gets a number once and keeps it for the capture.
 
-The numbers stand in compact arrays (about 60 octets a pair), found again through a hash table that is probed for all
+The numbers stand in compact arrays (about 70 octets a pair), found again through a hash table that is probed for all
 rows of a batch together. They are what remains of a conversation after its analysis was let go.
 """
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 _EMPTY = -1
 _FILL = 3
 """The table has at least this many places a pair, so that most rows are found at the first probe."""
+
+_MAPPED = 0xFFFF
+"""The upper 16 bits of an end's number where it is exact: those that stand before an IPv4 address mapped into IPv6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,9 @@ class FoundPairs:
 class EndpointPairs:
     """Unordered pairs of (address, port), numbered from 0 in order of appearance.
 
+    An end is one number of 64 bits: an IPv4 address with its port as they are, of an IPv6 address and port a hash.
+    So ends under IPv4 need no second look, those under IPv6 are compared in full where their numbers agree.
+
     first, second:           uint64 (capacity, 2) the two addresses; ``first`` sent the pair's first packet
     first_port, second_port: uint16 (capacity,)
     """
@@ -49,7 +55,9 @@ class EndpointPairs:
         self.second = np.zeros((0, 2), np.uint64)
         self.first_port = np.zeros(0, np.uint16)
         self.second_port = np.zeros(0, np.uint16)
-        self._hash = np.zeros(0, np.uint64)
+        self._lower = np.zeros(0, np.uint64)  # the two ends' numbers, the smaller one first
+        self._upper = np.zeros(0, np.uint64)
+        self._begun_by_upper = np.zeros(0, np.bool_)
         self._table = np.full(1024, _EMPTY, np.int32)
         # Odd random factors: nobody outside can choose addresses that all fall on one place of the table.
         self._factors = [np.uint64(secrets.randbits(64) | 1) for _ in range(4)]
@@ -64,82 +72,91 @@ class EndpointPairs:
     ) -> FoundPairs:
         """Return the pair of each row; pairs not seen before get the next numbers in order of appearance."""
         known = self.count
-        sender = self._mix(source, source_port)
-        receiver = self._mix(destination, destination_port)
-        hashes = (sender + receiver) * self._factors[3]  # a sum is the same both ways round
-        hashes ^= hashes >> np.uint64(32)
-        pair = self._probe(hashes)
+        sender, wide = self._ends(source, source_port)
+        receiver, wide_too = self._ends(destination, destination_port)
+        lower, upper = np.minimum(sender, receiver), np.maximum(sender, receiver)
+        hashes = self._hashes(lower, upper)
+        pair = self._probe(hashes, lower, upper)
+        by_upper = sender != lower
         opening = np.zeros(0, np.int64)
         missing = np.flatnonzero(pair == _EMPTY)
         if len(missing):
-            _, first, back = np.unique(hashes[missing], return_index=True, return_inverse=True)
-            rank = np.empty(len(first), np.int64)
-            rank[np.argsort(first)] = np.arange(len(first))
-            pair[missing] = known + rank[back]
-            opening = missing[np.sort(first)]
+            like = _first_alike(hashes[missing], lower[missing], upper[missing])
+            new = like == np.arange(len(like))
+            pair[missing] = (known - 1 + np.cumsum(new))[like]
+            opening = missing[new]
             self._append(source, destination, source_port, destination_port, opening)
-            self._hash[known : self.count] = hashes[opening]
-            self._insert(np.arange(known, self.count))
-        straight = (
-            (source_port == self.first_port[pair])
-            & (destination_port == self.second_port[pair])
-            & same_address(source, self.first[pair])
-            & same_address(destination, self.second[pair])
-        )
-        swapped = ~straight
-        at = np.flatnonzero(swapped)
-        backward = pair[at]
-        same = (
-            (source_port[at] == self.second_port[backward])
-            & (destination_port[at] == self.first_port[backward])
-            & same_address(source[at], self.second[backward])
-            & same_address(destination[at], self.first[backward])
-        )
-        if not same.all():
-            extra = self._separate(at[~same], source, destination, source_port, destination_port, pair, swapped)
+            self._lower[known : self.count], self._upper[known : self.count] = lower[opening], upper[opening]
+            self._begun_by_upper[known : self.count] = by_upper[opening]
+            self._insert(np.arange(known, self.count), hashes[opening])
+        swapped: NDArray[np.bool_] = by_upper != self._begun_by_upper[pair]
+        if wide or wide_too:
+            rows = np.flatnonzero(np.minimum(lower, upper) >> np.uint64(48) != _MAPPED)
+            extra = self._compare(rows, source, destination, source_port, destination_port, pair, swapped)
             opening = np.concatenate((opening, extra))
         return FoundPairs(pair, swapped, known, opening)
 
-    def _mix(self, address: NDArray[np.uint64], port: NDArray[np.uint16]) -> NDArray[np.uint64]:
-        """Return one well-mixed number for each end (multiply and fold, arithmetic modulo 2^64)."""
-        upper, lower, last, _ = self._factors
-        mixed = address[:, 0] * upper
-        mixed ^= mixed >> np.uint64(29)
-        mixed += address[:, 1]
-        mixed *= lower
+    def _ends(self, address: NDArray[np.uint64], port: NDArray[np.uint16]) -> tuple[NDArray[np.uint64], bool]:
+        """Return the number of each end, and whether one of them is a hash (multiply and fold, modulo 2^64)."""
+        high, low = address[:, 0], address[:, 1]
+        number = low << np.uint64(16)
+        number |= port
+        wide = np.flatnonzero((high != 0) | (low >> np.uint64(32) != _MAPPED))
+        if len(wide):
+            one, other, last, _ = self._factors
+            mixed = high[wide] * one
+            mixed ^= mixed >> np.uint64(29)
+            mixed += low[wide]
+            mixed *= other
+            mixed ^= mixed >> np.uint64(32)
+            mixed += port[wide]
+            mixed *= last
+            number[wide] = mixed >> np.uint64(1)  # the topmost bit tells it from an IPv4 address
+        return number, len(wide) > 0
+
+    def _hashes(self, lower: NDArray[np.uint64], upper: NDArray[np.uint64]) -> NDArray[np.uint64]:
+        """Return one well-mixed number for each pair of ends."""
+        _, one, other, last = self._factors
+        mixed = lower * one
         mixed ^= mixed >> np.uint64(32)
-        mixed += port
+        mixed += upper
+        mixed *= other
+        mixed ^= mixed >> np.uint64(29)
         mixed *= last
-        mixed ^= mixed >> np.uint64(31)
+        mixed ^= mixed >> np.uint64(32)
         return mixed
 
-    def _probe(self, hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
-        """Return the pair with each hash, or _EMPTY."""
+    def _probe(
+        self, hashes: NDArray[np.uint64], lower: NDArray[np.uint64], upper: NDArray[np.uint64]
+    ) -> NDArray[np.int64]:
+        """Return the pair of each two ends, or _EMPTY."""
         mask = np.uint64(len(self._table) - 1)
         place = (hashes & mask).astype(np.int64)
         pair = self._table[place].astype(np.int64)
         if self.count == 0:
             return pair
-        other = np.flatnonzero((pair != _EMPTY) & (self._hash[pair] != hashes))
+        other = np.flatnonzero((pair != _EMPTY) & ((self._lower[pair] != lower) | (self._upper[pair] != upper)))
         place = place[other]
         while len(other):
             place = (place + 1) & int(mask)
             found = self._table[place]
             pair[other] = found
-            again = (found != _EMPTY) & (self._hash[found] != hashes[other])
+            again = (self._lower[found] != lower[other]) | (self._upper[found] != upper[other])
+            again &= found != _EMPTY
             other, place = other[again], place[again]
         return pair
 
-    def _insert(self, pairs: NDArray[np.int64]) -> None:
-        """Put pairs whose hash is not in the table yet into it."""
+    def _insert(self, pairs: NDArray[np.int64], hashes: NDArray[np.uint64]) -> None:
+        """Put pairs that are not in the table yet into it."""
         if self.count * _FILL > len(self._table):
             size = len(self._table)
             while size < self.count * _FILL:
                 size *= 2
             self._table = np.full(size, _EMPTY, np.int32)
             pairs = np.arange(self.count)
+            hashes = self._hashes(self._lower[: self.count], self._upper[: self.count])
         mask = len(self._table) - 1
-        place = (self._hash[pairs] & np.uint64(mask)).astype(np.int64)
+        place = (hashes & np.uint64(mask)).astype(np.int64)
         while len(pairs):
             free = self._table[place] == _EMPTY
             self._table[place[free]] = pairs[free]
@@ -155,15 +172,45 @@ class EndpointPairs:
         opening: NDArray[np.int64],
     ) -> None:
         end = self.count + len(opening)
-        if end > len(self._hash):
+        if end > len(self.first_port):
             size = max(1024, end + end // 2)
             self.first, self.second = grown(self.first, size), grown(self.second, size)
             self.first_port, self.second_port = grown(self.first_port, size), grown(self.second_port, size)
-            self._hash = grown(self._hash, size)
+            self._lower, self._upper = grown(self._lower, size), grown(self._upper, size)
+            self._begun_by_upper = grown(self._begun_by_upper, size)
         new = slice(self.count, end)
         self.first[new], self.second[new] = source[opening], destination[opening]
         self.first_port[new], self.second_port[new] = source_port[opening], destination_port[opening]
         self.count = end
+
+    def _compare(
+        self,
+        rows: NDArray[np.int64],
+        source: NDArray[np.uint64],
+        destination: NDArray[np.uint64],
+        source_port: NDArray[np.uint16],
+        destination_port: NDArray[np.uint16],
+        pair: NDArray[np.int64],
+        swapped: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        """Compare ends whose numbers are hashes with those of the pairs found; return the rows of further pairs."""
+        found = pair[rows]
+        straight = (
+            (source_port[rows] == self.first_port[found])
+            & (destination_port[rows] == self.second_port[found])
+            & same_address(source[rows], self.first[found])
+            & same_address(destination[rows], self.second[found])
+        )
+        swapped[rows] = ~straight
+        at = rows[~straight]
+        backward = pair[at]
+        same = (
+            (source_port[at] == self.second_port[backward])
+            & (destination_port[at] == self.first_port[backward])
+            & same_address(source[at], self.second[backward])
+            & same_address(destination[at], self.first[backward])
+        )
+        return self._separate(at[~same], source, destination, source_port, destination_port, pair, swapped)
 
     def _separate(
         self,
@@ -190,6 +237,26 @@ class EndpointPairs:
             pair[row] = max(number, backward)
             swapped[row] = number == _EMPTY
         return np.array(opening, np.int64)
+
+
+def _first_alike(hashes: NDArray[np.uint64], lower: NDArray[np.uint64], upper: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return for each row the first row with the same two ends: int64 (k,).
+
+    All rows are put into a table of their own, from the last to the first, so that at each place the first one stays;
+    rows that meet others there go through another table. That takes a tenth of sorting them.
+    """
+    first = np.arange(len(hashes))
+    size = 1 << (2 * len(hashes)).bit_length()
+    table = np.empty(size, np.int32)
+    rows, shift = first[::-1], 0
+    while len(rows):
+        place = ((hashes[rows] >> np.uint64(shift)) & np.uint64(size - 1)).astype(np.int64)
+        table[place] = rows
+        winner = table[place]
+        same = (lower[winner] == lower[rows]) & (upper[winner] == upper[rows])
+        first[rows[same]] = winner[same]
+        rows, shift = rows[~same], (shift + 11) % 44
+    return first
 
 
 def same_address(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[np.bool_]:

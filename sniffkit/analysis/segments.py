@@ -129,15 +129,18 @@ def ip_ends(
     from sniffkit.protocols.columns import PROTOCOLS
 
     parent, parent_index = _below_extensions(columns, parent, parent_index)
+    four = parent == PROTOCOLS.index("ip")
+    if four.all():  # nearly always: no row needs to be picked out
+        source, destination = _mapped(columns["ip.src"], parent_index), _mapped(columns["ip.dst"], parent_index)
+        return source, destination, columns["ip.id"].astype(np.int32)[parent_index]
     source = np.zeros((len(parent), 2), np.uint64)
     destination = np.zeros((len(parent), 2), np.uint64)
     identification = np.full(len(parent), -1, np.int32)
-    four = parent == PROTOCOLS.index("ip")
     six = parent == PROTOCOLS.index("ipv6")
     if four.any():
         at = parent_index[four]
-        source[four, 1] = columns["ip.src"][at].astype(np.uint64) | np.uint64(IPV4_MAPPED)
-        destination[four, 1] = columns["ip.dst"][at].astype(np.uint64) | np.uint64(IPV4_MAPPED)
+        source[four] = _mapped(columns["ip.src"], at)
+        destination[four] = _mapped(columns["ip.dst"], at)
         identification[four] = columns["ip.id"][at]
     if six.any():
         at = parent_index[six]
@@ -146,14 +149,21 @@ def ip_ends(
     return source, destination, identification
 
 
+def _mapped(address: NDArray[np.uint32], at: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Return the IPv4 addresses at some rows as IPv6 addresses, uint64 (m, 2); each half stands together in memory."""
+    halves = np.zeros((2, len(at)), np.uint64)
+    np.bitwise_or(address[at], np.uint64(IPV4_MAPPED), out=halves[1])
+    return halves.T
+
+
 def _below_extensions(
     columns: Columns, parent: NDArray[np.int32], parent_index: NDArray[np.int64]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return the IP header below each row's parent where that is an extension header (RFC 8200 section 4, RFC 4302)."""
     from sniffkit.protocols.columns import PROTOCOLS
 
-    extensions = [code for code, name in enumerate(PROTOCOLS) if name in EXTENSIONS]
-    above = np.flatnonzero(np.isin(parent, extensions))
+    extends = np.array([name in EXTENSIONS for name in (*PROTOCOLS, "")])  # the last one is that of the frame: -1
+    above = np.flatnonzero(extends[parent])
     if not len(above):
         return parent, parent_index
     parent, parent_index = parent.copy(), parent_index.copy()
@@ -162,7 +172,7 @@ def _below_extensions(
             here = above[parent[above] == code]
             rows, place = columns.rows(PROTOCOLS[code]), parent_index[here]
             parent[here], parent_index[here] = rows.parent[place], rows.parent_index[place]
-        above = above[np.isin(parent[above], extensions)]
+        above = above[extends[parent[above]]]
     return parent, parent_index
 
 

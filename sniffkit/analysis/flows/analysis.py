@@ -131,7 +131,7 @@ class FlowAnalysis:
     def _prepare(self, batch: Batch) -> _Prepared:
         columns = Columns(batch)
         segments = Segments.from_columns(columns)
-        return _Prepared(columns, segments, self.tcp.streams.feed(segments), self._twice.feed(columns))
+        return _Prepared(columns, segments, self.tcp.streams.feed(segments), self._twice.feed(columns, segments))
 
     def _add(self, prepared: _Prepared) -> FedBatch:
         columns, segments = prepared.columns, prepared.segments
