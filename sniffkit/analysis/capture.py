@@ -21,6 +21,7 @@ from sniffkit.analysis.tcp.conversations import NOTHING_FOLLOWED, TcpFacts
 from sniffkit.analysis.tcp.followed import FollowedConversations
 from sniffkit.analysis.tcp.marks import TcpMarks
 from sniffkit.protocols.columns import Columns
+from sniffkit.protocols.reassembly import Reassembler
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class CaptureAnalysis:
 
     def __init__(self, *, states: bool = True, facts: bool = True, counted: bool = False) -> None:
         self._states = states
+        self._reassembler = Reassembler()
         self.streams = Streams()
         self.datagrams = PairStreams()
         self.conversations = FollowedConversations()
@@ -94,7 +96,7 @@ class CaptureAnalysis:
 
     def feed(self, batch: Batch, *, told: bool = True) -> BatchFacts:
         """Analyse the next batch; without ``told`` nobody will ask what its segments mean, which takes less time."""
-        columns = Columns(batch)
+        columns = Columns(batch, self._reassembler)
         self._count(batch)
         segments = Segments.from_columns(columns)
         numbers = self.streams.feed(segments)

@@ -83,7 +83,6 @@ class PacketFilter:
         from sniffkit.protocols.columns import Columns
 
         columns = Columns(batch, self._reassembler)
-        columns.rows("ip")
         self._frames.feed(batch)
         fields = BatchFields(columns, self._frames, self._tcp.feed(columns), self._messages(columns))
         wanted = np.ones(len(batch), np.bool_)
@@ -124,10 +123,13 @@ class ChosenPackets:
 
     def columns(self, source: Source) -> Iterator[Columns]:
         """Yield the columns of batch after batch, each when it is known which of its packets are chosen."""
-        from sniffkit.protocols.columns import Columns
-
         if self._packets is None:
-            yield from map(Columns, source)
+            from sniffkit.protocols.columns import Columns
+            from sniffkit.protocols.reassembly import Reassembler
+
+            reassembler = Reassembler()
+            for batch in source:
+                yield Columns(batch, reassembler)
             return
         self._packets.read_from(source)
         for batch in source:

@@ -17,6 +17,7 @@ from sniffkit.analysis.tcp.mark_names import Mark, names_of
 from sniffkit.explanations.plain import escaped
 from sniffkit.explanations.summaries import summary_of
 from sniffkit.protocols.packet import read_packet
+from sniffkit.protocols.single_packets import read_datagrams
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -242,6 +243,7 @@ class Listing:
     def _one_by_one(self, facts: BatchFacts, row: int, protocol: NDArray[Any], summary: NDArray[Any]) -> Packet:
         batch = facts.columns.batch
         packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
+        read_datagrams(packet, facts.columns.datagrams.get(row, ()))
         name, text = summary_of(packet)
         protocol[row] = name or f"LINKTYPE {batch.link_type[row]}"
         summary[row] = escaped(text)

@@ -69,8 +69,9 @@ class Columns:
     def __init__(self, batch: Batch, reassembler: Reassembler | None = None) -> None:
         """Begin with a batch.
 
-        reassembler: puts fragments together, those of earlier batches too: give every batch the same one, in order,
-        and ask each for some rows. The packet that completes a datagram then has the rows of what the datagram holds.
+        reassembler: puts fragments together, those of earlier batches too: give every batch the same one, in order.
+        The packet that completes a datagram then has the rows of what the datagram holds; those lie behind the
+        octets of the batch, so ``self.batch`` is another one than ``batch``.
         """
         self.batch = batch
         self._reassembler = reassembler
@@ -83,6 +84,8 @@ class Columns:
         self._columns: dict[str, NDArray[Any]] = {}
         self._options: dict[str, Options] = {}
         self._sparse: dict[str, tuple[NDArray[np.int64], NDArray[Any]]] = {}
+        if reassembler is not None:
+            self._headers(0)  # now, while the batch is the next one in order
 
     def rows(self, protocol: str) -> Rows:
         """Return every header of a protocol (Wireshark's name) that is wholly captured; KeyError if it is unknown."""

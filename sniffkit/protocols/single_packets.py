@@ -12,12 +12,13 @@ from sniffkit.protocols.packet import Layer, Packet, Place, read_layers, trailer
 from sniffkit.protocols.walk import PROTOCOLS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from sniffkit.protocols.columns import Columns
+    from sniffkit.protocols.reassembly import Whole
 
 DNS_PORTS = (53, 5353)
 """Over TCP, as tshark has them."""
@@ -125,8 +126,7 @@ class SinglePackets:
             packet = self._read[row] = Packet()
             place = Place(0, max(length, len(octets)), ("link", int(batch.link_type[row])))
             end = read_layers(packet, octets, place, None)
-            for whole in self.columns.datagrams.get(row, ()):
-                read_layers(packet, whole.octets, Place(0, len(whole.octets), ("ip.proto", whole.following)), None)
+            read_datagrams(packet, self.columns.datagrams.get(row, ()))
             if self._messages is not None:
                 self._from_stream(packet, self._messages.get(row, ()))
             if end is not None and end < len(octets) and packet.layers:
@@ -159,6 +159,12 @@ class SinglePackets:
                     if value.id not in left_out and (only is None or value.id in only):
                         found.setdefault(value.id, []).append(value)
         return self._indexed[row]
+
+
+def read_datagrams(packet: Packet, datagrams: Iterable[Whole]) -> None:
+    """Go on with what a packet's last fragment completes; offsets count from where the datagram begins."""
+    for whole in datagrams:
+        read_layers(packet, whole.octets, Place(0, len(whole.octets), ("ip.proto", whole.following)), None)
 
 
 def unescaped(name: str) -> str:
@@ -204,4 +210,4 @@ def octets_of(value: Any) -> bytes:
     return value.encode() if isinstance(value, str) else int(value).to_bytes(8)
 
 
-__all__ = ["Layer", "SinglePackets"]
+__all__ = ["Layer", "SinglePackets", "read_datagrams"]

@@ -21,6 +21,7 @@ from sniffkit.analysis.streams import PairStreams
 from sniffkit.analysis.tcp.outcomes import COURSE
 from sniffkit.analysis.tcp.states import LABELS
 from sniffkit.protocols.columns import Columns
+from sniffkit.protocols.reassembly import Reassembler
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class FlowAnalysis:
     """
 
     def __init__(self, most_open: int = MOST_OPEN) -> None:
+        self._reassembler = Reassembler()
         self.tcp = TcpFlows(most_open)
         self.udp = PairFlows()
         self.icmp = PairFlows()
@@ -129,7 +131,7 @@ class FlowAnalysis:
             yield self._add(prepared)
 
     def _prepare(self, batch: Batch) -> _Prepared:
-        columns = Columns(batch)
+        columns = Columns(batch, self._reassembler)
         segments = Segments.from_columns(columns)
         return _Prepared(columns, segments, self.tcp.streams.feed(segments), self._twice.feed(columns, segments))
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from sniffkit.protocols.columns import Columns, Rows
 
+LONGEST_HEADER = 60
+"""An IPv4 header has at most so many octets (RFC 791 section 3.1)."""
+
 TOTALS: Layout = {
     "packets": (np.uint32, 2, 0),
     "ip_bytes": (np.int64, 2, 0),
@@ -34,12 +37,20 @@ longest silence and the packet that ended it."""
 
 
 def ip_octets(columns: Columns, rows: Rows) -> NDArray[np.int64]:
-    """Return the octets of the datagram around each row, IP header included: int64 (m,)."""
+    """Return the octets of the datagram around each row, IP header included: int64 (m,).
+
+    One that came in fragments counts with one header, as if it had come whole.
+    """
     octets = rows.length.copy()
-    for name in ("ip", "ipv6"):
+    for name, length in (("ip", "ip.hdr_len"), ("ipv6", "")):
         here = np.flatnonzero(rows.parent == PROTOCOLS.index(name))
         if len(here):
-            octets[here] += rows.offset[here] - columns.rows(name).offset[rows.parent_index[here]]
+            above = rows.parent_index[here]
+            header = rows.offset[here] - columns.rows(name).offset[above]
+            far = np.flatnonzero(header > LONGEST_HEADER)  # put together, it lies behind the octets of the batch
+            if len(far):
+                header[far] = columns[length][above[far]] if length else LONGEST_HEADER
+            octets[here] += header
     return octets
 
 
