@@ -94,6 +94,7 @@ def live(
     from sniffkit.sources.interfaces import choose, with_default_route
     from sniffkit.sources.live import SNAP_LENGTH, open_live
     from sniffkit.sources.recorder import Recorder
+    from sniffkit.sources.recording import form_of
 
     catalogue, aside = Catalogue(language), Screen.of(sys.stderr, shown)
     asked, filter = _interface_and_filter(interface, words or [], filter)
@@ -105,6 +106,8 @@ def live(
         snap_length=min(kept, SNAP_LENGTH),
         promiscuous=not not_promiscuous,
         link_type=LINK_TYPES.get(cooked or ""),
+        form=form_of(write or ""),
+        patient=quiet > 0 and not json,
     ) as source:
         recording = _recording(write, source, rotation)
         try:
@@ -187,7 +190,7 @@ def _recording(write: str | None, source: LiveSource, rotation: Rotation | None)
 
     person = behind_sudo() if sys.platform != "win32" else None
     owner = (person.user, person.group) if person else None
-    return Recording(write, source.interfaces, source.snap_length, rotation=rotation, owner=owner)
+    return Recording(write, source.interfaces, source.snap_length, rotation=rotation, owner=owner, form=source.form)
 
 
 def _opening_lines(

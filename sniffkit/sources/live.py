@@ -17,14 +17,24 @@ import numpy as np
 from sniffkit.errors import NotPermitted
 from sniffkit.sources.batch import GUARD, Batch, Interface
 from sniffkit.sources.interfaces import ARPHRD_ETHERNET, ARPHRD_LOOPBACK, ARPHRD_NONE, network_interfaces
+from sniffkit.sources.packed_records import packed
 from sniffkit.sources.privilege import refused
-from sniffkit.sources.ring_packets import COOKED_1, COOKED_2, COOKED_HEADERS, read_frames
+from sniffkit.sources.ring_packets import (
+    COOKED_1,
+    COOKED_2,
+    COOKED_HEADERS,
+    LENGTH,
+    NANOSECONDS,
+    SECONDS,
+    read_frames,
+)
 from sniffkit.sources.source import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.sources.interfaces import NetworkInterface
+    from sniffkit.sources.packed_records import Form
     from sniffkit.sources.packet_ring import PacketRing
 
 ETHERNET, RAW = 1, 101
@@ -49,6 +59,13 @@ LINKTYPE_OF_DLT = {12: RAW, 14: RAW}
 """Where the number in a capture file is not the one libpcap uses on this system."""
 
 SOL_PACKET, IGNORE_OUTGOING = 263, 23
+
+BLOCK_MILLISECONDS, PATIENT_MILLISECONDS = 50, 200
+"""So long the kernel keeps packets until it hands them over: the time from a packet to its line on the screen, and
+where there are no lines."""
+
+RESTS = 0.15
+"""Seconds a patient reader rests between two looks."""
 
 SCAPY_GATHERS = 0.05
 """Seconds for which packets of Scapy's are gathered into a batch."""
@@ -98,16 +115,27 @@ class LiveSource(Source):
     through:   "ring" or "scapy"
     link_type: of all its packets
     gone:      why the interface is gone, "" while it is there
+    form:      the packets stand in their batches as records of such a file, one behind the other; None: they don't
+    delay:     seconds a packet may have been captured before it can be read
     """
 
     def __init__(
-        self, interface: NetworkInterface, capturing: Capturing, through: str, link_type: int, snap_length: int
+        self,
+        interface: NetworkInterface,
+        capturing: Capturing,
+        through: str,
+        link_type: int,
+        snap_length: int,
+        form: Form | None = None,
+        delay: float = 0.0,
     ) -> None:
         super().__init__(interface.name, "live")
         self.interface = interface
         self.through = through
         self.link_type = link_type
         self.snap_length = snap_length
+        self.form = form
+        self.delay = delay
         self.interfaces = [Interface(link_type, snap_length, interface.name, "")]
         self._capturing = capturing
         self._lock = threading.Lock()
@@ -166,12 +194,16 @@ def open_live(
     promiscuous: bool = True,
     link_type: int | None = None,
     through: str = "",
+    form: Form = "pcap",
+    patient: bool = False,
 ) -> LiveSource:
     """Begin to capture on an interface.
 
     filter:    a capture filter, pcap-filter(7)
     link_type: COOKED_1 or COOKED_2 to take packets without their link header; ``any`` is always COOKED_2 or COOKED_1
     through:   "ring" or "scapy"; by default the ring where there is one
+    form:      of the file that the packets will be written to
+    patient:   nobody watches: packets may wait longer, so that more of them are handled at a time
 
     Raises NotPermitted (no right, no such interface, interface down) and UsageError (the filter).
     """
@@ -179,15 +211,24 @@ def open_live(
         raise NotPermitted("live.interface-down", name=interface.name)
     if through != "scapy" and sys.platform.startswith("linux"):
         chosen = link_type or (COOKED_2 if interface.what == "any" else LINK_TYPES.get(interface.hardware, COOKED_2))
-        ring = _open_ring(interface, chosen, filter, snap_length, promiscuous, required=through == "ring")
+        milliseconds = PATIENT_MILLISECONDS if patient else BLOCK_MILLISECONDS
+        required = through == "ring"
+        ring = _open_ring(interface, chosen, filter, snap_length, promiscuous, milliseconds, form, required)
         if ring is not None:
-            return LiveSource(interface, ring, "ring", chosen, snap_length)
+            return LiveSource(interface, ring, "ring", chosen, snap_length, form, milliseconds / 1000 + RESTS * patient)
     sockets = ScapySocket(interface, filter, snap_length, promiscuous)
     return LiveSource(interface, sockets, "scapy", sockets.link_type, snap_length)
 
 
 def _open_ring(
-    interface: NetworkInterface, link_type: int, filter: str, snap_length: int, promiscuous: bool, required: bool
+    interface: NetworkInterface,
+    link_type: int,
+    filter: str,
+    snap_length: int,
+    promiscuous: bool,
+    milliseconds: int,
+    form: Form,
+    required: bool,
 ) -> Capturing | None:
     """Return None where this kernel has no ring (a sandbox that plays a kernel, such as gVisor)."""
     from sniffkit.sources.packet_ring import PacketRing
@@ -204,6 +245,8 @@ def _open_ring(
             promiscuous=promiscuous,
             ignore_outgoing=interface.loopback,
             program=program,
+            milliseconds=milliseconds,
+            rest=RESTS if milliseconds == PATIENT_MILLISECONDS else 0.0,
         )
     except OSError as error:
         if interface.name not in [each.name for each in network_interfaces()]:
@@ -212,14 +255,15 @@ def _open_ring(
             raise
         return None
     known = network_interfaces() if interface.what == "any" else [interface]
-    return RingCapturing(ring, link_type, [each.index for each in known if each.loopback], snap_length)
+    return RingCapturing(ring, link_type, [each.index for each in known if each.loopback], snap_length, form)
 
 
 class RingCapturing:
     """Captures through the packet ring."""
 
-    def __init__(self, ring: PacketRing, link_type: int, loopbacks: list[int], snap_length: int) -> None:
+    def __init__(self, ring: PacketRing, link_type: int, loopbacks: list[int], snap_length: int, form: Form) -> None:
         self._ring = ring
+        self._form = form
         self._link_type = link_type
         self._loopbacks = np.array(loopbacks, np.uint32)
         self._snap_length = snap_length
@@ -235,10 +279,13 @@ class RingCapturing:
         found = self._ring.take(seconds)
         if found is None:
             return None
-        octets, starts = found
-        packets = read_frames(octets, starts, self._link_type, self._loopbacks, self._snap_length)
+        packets = read_frames(*found, self._link_type, self._loopbacks, self._snap_length)
+        times = packets.times_and_lengths
+        octets, offset = packed(found[0], packets.offset, packets.captured, times, self._form)
+        self._ring.give_back()
         self._doubles += packets.doubles
-        return Taken(octets, packets.offset, packets.captured, packets.length, packets.time_ns)
+        time_ns = times[:, SECONDS].astype(np.int64) * 1_000_000_000 + times[:, NANOSECONDS]
+        return Taken(octets, offset, packets.captured, times[:, LENGTH].astype(np.int64), time_ns)
 
     def counters(self) -> Counters:
         """Return the kernel's counters, second copies on loopback left out."""

@@ -1,23 +1,21 @@
-"""A batch turned into the records of a capture file in one go, without work per packet in Python.
+"""Packets packed one behind the other as the records of a capture file, without work per packet in Python.
 
-The header of each record is written into the gap before its packet, for all packets at once, and the file gets slices
-of the batch's own buffer. That needs gaps wide enough, which the packet ring leaves; a batch without them is written
-packet by packet (``Writer.write_batch``).
+The header of each record is written into the room before its packet, for all packets at once, and the records are then
+copied together. The result is at once what goes to the file and the buffer of a batch: one copy for both.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sniffkit.sources.batch import NO_TIME
-from sniffkit.sources.ring_packets import at_each, put_each
+from sniffkit.sources.batch import GUARD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sniffkit.sources.batch import Batch
+Form = Literal["pcap", "pcapng"]
 
 PCAP = np.dtype([("seconds", "<u4"), ("fraction", "<u4"), ("captured", "<u4"), ("length", "<u4")])
 ENHANCED = np.dtype(
@@ -29,59 +27,93 @@ ENHANCED = np.dtype(
 SIZE = np.dtype("<u4")
 ENHANCED_PACKET_BLOCK = 6
 
-WORTH_A_GROUP = 40
-"""Records of one size are copied together where there are so many of them on average; else one by one."""
-
-ROOM_BEFORE = ENHANCED.itemsize
-ROOM_BEHIND = 3 + SIZE.itemsize
-"""pcapng fills up to a multiple of four and says the block's size once more."""
+BEFORE: dict[Form, int] = {"pcap": PCAP.itemsize, "pcapng": ENHANCED.itemsize}
+"""Octets of a record before its packet."""
 
 
-def record_sizes(batch: Batch, pcapng: bool) -> NDArray[np.int64]:
+def record_sizes(captured: NDArray[np.int64], form: Form) -> NDArray[np.int64]:
     """Return how many octets each packet takes in the file, (n,)."""
-    if pcapng:
-        return ENHANCED.itemsize + (batch.captured + 3 & ~3) + SIZE.itemsize
-    return PCAP.itemsize + batch.captured
+    if form == "pcapng":  # filled up to a multiple of four, and the size once more
+        return ENHANCED.itemsize + (captured + 3 & ~3) + SIZE.itemsize
+    return PCAP.itemsize + captured
 
 
-def has_room(batch: Batch) -> bool:
-    """Whether the gaps between the packets are wide enough for their records."""
-    if not batch.octets.flags.writeable or not len(batch):
-        return False
-    end = batch.offset + batch.captured
-    return bool(
-        batch.offset[0] >= ROOM_BEFORE
-        and (batch.offset[1:] - end[:-1] >= ROOM_BEFORE + ROOM_BEHIND).all()
-        and len(batch.octets) - int(end[-1]) >= ROOM_BEHIND
-    )
+def packed(
+    octets: NDArray[np.uint8],
+    offset: NDArray[np.int64],
+    captured: NDArray[np.int64],
+    times_and_lengths: NDArray[np.uint32],
+    form: Form,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Return the records of all packets (nanoseconds, interface 0) and where in them each packet begins.
+
+    octets:            28 octets before each packet are free and are written over
+    times_and_lengths: (n, 4) seconds, nanoseconds, octets captured, octets on the wire
+    The records are followed by GUARD zero octets, as a batch has it.
+    """
+    sizes = record_sizes(captured, form)
+    begin = offset - BEFORE[form]
+    if form == "pcap":  # its header is these four numbers
+        put_each(octets, np.ascontiguousarray(times_and_lengths, "<u4").view(PCAP).reshape(-1), begin)
+        records, places = together(octets, begin, sizes)
+        return records, places + PCAP.itemsize
+    seconds, nanoseconds = (times_and_lengths[:, column].astype(np.int64) for column in (0, 1))
+    time = seconds * 1_000_000_000 + nanoseconds
+    header = np.zeros(len(offset), ENHANCED)
+    header["type"] = ENHANCED_PACKET_BLOCK
+    header["size"] = sizes
+    header["high"] = time >> 32
+    header["low"] = time & 0xFFFFFFFF
+    header["captured"], header["length"] = times_and_lengths[:, 2], times_and_lengths[:, 3]
+    put_each(octets, header, begin)
+    records, places = together(octets, begin, sizes - SIZE.itemsize, behind=SIZE.itemsize)
+    put_each(records, sizes.astype(SIZE), places + sizes - SIZE.itemsize)
+    places += ENHANCED.itemsize
+    for filling in (1, 2, 3):  # what stood behind the packet is nobody's business
+        rows = np.flatnonzero((-captured & 3) == filling)
+        put_each(records, np.zeros(len(rows), f"V{filling}"), places[rows] + captured[rows])
+    return records, places
 
 
-def packed_records(batch: Batch, pcapng: bool) -> bytes | memoryview:
-    """Return the records of all packets (nanoseconds); what stands between the packets of the batch is overwritten."""
-    time = np.where(batch.time_ns == NO_TIME, 0, batch.time_ns)
-    header = np.zeros(len(batch), ENHANCED if pcapng else PCAP)
-    header["captured"] = batch.captured
-    header["length"] = batch.length
-    sizes = record_sizes(batch, pcapng)
-    if pcapng:
-        header["type"] = ENHANCED_PACKET_BLOCK
-        header["size"] = sizes
-        header["interface"] = batch.interface
-        header["high"] = time >> 32
-        header["low"] = time & 0xFFFFFFFF
-        put_each(batch.octets, np.zeros(len(batch), "V3"), batch.offset + batch.captured)
-        put_each(batch.octets, sizes.astype(SIZE), batch.offset + (batch.captured + 3 & ~3))
-    else:
-        header["seconds"], header["fraction"] = np.divmod(time, 1_000_000_000)
-    begin = batch.offset - header.dtype.itemsize
-    put_each(batch.octets, header, begin)
-    different, which = np.unique(sizes, return_inverse=True)
-    if len(different) * WORTH_A_GROUP > len(batch):
-        view = batch.octets.data
-        return b"".join([view[at:end] for at, end in zip(begin.tolist(), (begin + sizes).tolist(), strict=True)])
-    records = np.empty(int(sizes.sum()), np.uint8)
-    places = np.cumsum(sizes) - sizes
-    for group, size in enumerate(different.tolist()):
-        rows = np.flatnonzero(which == group) if len(different) > 1 else slice(None)
-        put_each(records, at_each(batch.octets, np.dtype(f"V{size}"), begin[rows]), places[rows])
-    return records.data
+def together(
+    octets: NDArray[np.uint8], begin: NDArray[np.int64], sizes: NDArray[np.int64], behind: int = 0
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Copy pieces of a buffer together, ``behind`` octets left between them; return them and where each begins.
+
+    Pieces of 2^k to 2^(k+1) octets are copied together, the first 2^k octets of each and the last 2^k: so a dozen
+    groups are enough for pieces of any size.
+    """
+    ends = np.cumsum(sizes + behind)
+    places = ends - (sizes + behind)
+    whole = np.empty((int(ends[-1]) if len(ends) else 0) + GUARD, np.uint8)
+    whole[-GUARD:] = 0
+    if not len(sizes):
+        return whole, places
+    least, most = int(sizes.min()), int(sizes.max())
+    if least == most:
+        put_each(whole, at_each(octets, np.dtype(f"V{most}"), begin), places)
+        return whole, places
+    for power in range(least.bit_length() - 1, most.bit_length()):
+        rows = np.flatnonzero(sizes >> power == 1)
+        if len(rows):
+            form, source, target = np.dtype(f"V{1 << power}"), begin[rows], places[rows]
+            put_each(whole, at_each(octets, form, source), target)
+            rest = sizes[rows] - (1 << power)
+            put_each(whole, at_each(octets, form, source + rest), target + rest)
+    return whole, places
+
+
+def at_each(octets: NDArray[np.uint8], form: np.dtype[Any], places: NDArray[np.int64]) -> NDArray[Any]:
+    """Return what stands at each place, read as ``form``: a copy, (n,)."""
+    found: NDArray[Any] = _anywhere(octets, form)[places]
+    return found
+
+
+def put_each(octets: NDArray[np.uint8], records: NDArray[Any], places: NDArray[np.int64]) -> None:
+    """Write one record at each place."""
+    _anywhere(octets, records.dtype)[places] = records
+
+
+def _anywhere(octets: NDArray[np.uint8], form: np.dtype[Any]) -> NDArray[Any]:
+    """Return a view that has, for a record of ``form`` at any octet, that record."""
+    return np.ndarray((max(len(octets) - form.itemsize + 1, 0),), form, octets.data, 0, (1,))

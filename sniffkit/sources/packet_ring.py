@@ -15,11 +15,11 @@ import os
 import select
 import socket
 import struct
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.sources.batch import GUARD
 from sniffkit.sources.privilege import refused
 
 if TYPE_CHECKING:
@@ -41,9 +41,6 @@ BLOCKS = 64
 """32 MiB in all: at 250,000 short packets a second the reader may be away for 0.8 seconds."""
 
 LEAST_BLOCKS = 4
-BLOCK_MILLISECONDS = 50
-"""So long the kernel keeps a block that isn't full: the time from a packet to its line on the screen."""
-
 FRAME_OCTETS = 2048
 ROOM = 16
 """Octets kept free before each packet, besides the kernel's own header: for a VLAN tag that has to be put back."""
@@ -51,11 +48,11 @@ ROOM = 16
 TAKEN_AT_ONCE = 16
 """Blocks that are read in one go, 8 MiB: what one batch may hold."""
 
-RUN, LONGEST_RUN = 8, 1024
-"""After so many packets of one length it is looked whether more follow, and how far."""
+STRETCH, LONGEST_RUN = 48, 2048
+"""After so many packets it is looked whether the last ones had one length and more of it follow, and how far."""
 
-STATUS_AT, COUNT_AT, FIRST_AT, LENGTH_AT = 8, 12, 16, 20
-"""Where a block's header has its owner, number of packets, offset of the first, and octets in use."""
+STATUS_AT, COUNT_AT, FIRST_AT = 8, 12, 16
+"""Where a block's header has its owner, number of packets, and offset of the first."""
 
 KERNELS, OURS = 0, 1
 
@@ -63,7 +60,10 @@ KERNELS, OURS = 0, 1
 class PacketRing:
     """A packet socket with its ring; ``take`` reads it.
 
-    cooked: packets come without their link header (SOCK_DGRAM), for interfaces whose header we can't read
+    cooked:       packets come without their link header (SOCK_DGRAM), for interfaces whose header we can't read
+    milliseconds: so long the kernel keeps a block that isn't full
+    rest:         seconds for which nobody looks after each ``take``, so that more is taken at a time; less where a good
+                  part of the ring fills meanwhile
     """
 
     def __init__(
@@ -75,8 +75,12 @@ class PacketRing:
         ignore_outgoing: bool = False,
         program: Instructions = (),
         blocks: int = BLOCKS,
+        milliseconds: int = 50,
+        rest: float = 0.0,
     ) -> None:
         self.interface = interface
+        self._milliseconds = milliseconds
+        self._rest = self._longest_rest = rest
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM if cooked else socket.SOCK_RAW, 0)
         except PermissionError as error:
@@ -85,6 +89,7 @@ class PacketRing:
             self.blocks = self._make_ring(blocks)
             self._memory = mmap.mmap(self._socket.fileno(), self.blocks * BLOCK_OCTETS)
             self._octets = np.frombuffer(self._memory, np.uint8)
+            self._words = memoryview(self._memory).cast("I")
             self._status = self._octets.view(np.uint32)[STATUS_AT // 4 :: BLOCK_OCTETS // 4]
             if program:
                 self._attach(program)
@@ -102,6 +107,7 @@ class PacketRing:
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN | select.POLLERR)
         self._next = 0
+        self._taken: list[int] = []
         self._received = self._dropped = 0
         self.gone = ""
 
@@ -111,7 +117,7 @@ class PacketRing:
         self._socket.setsockopt(SOL_PACKET, RESERVE, ROOM)
         while True:
             frames = blocks * (BLOCK_OCTETS // FRAME_OCTETS)
-            wanted = struct.pack("=7I", BLOCK_OCTETS, blocks, FRAME_OCTETS, frames, BLOCK_MILLISECONDS, 0, 0)
+            wanted = struct.pack("=7I", BLOCK_OCTETS, blocks, FRAME_OCTETS, frames, self._milliseconds, 0, 0)
             try:
                 self._socket.setsockopt(SOL_PACKET, RX_RING, wanted)
                 return blocks
@@ -134,61 +140,65 @@ class PacketRing:
             socket.SOL_SOCKET, ATTACH_FILTER, struct.pack("HL", len(program), ctypes.addressof(kept))
         )
 
-    def take(self, seconds: float) -> tuple[NDArray[np.uint8], list[int]] | None:
-        """Wait for packets; return a copy of the blocks that are full, and where in it each packet's header stands.
+    def take(self, seconds: float) -> tuple[NDArray[np.uint8], NDArray[np.int64]] | None:
+        """Wait for packets; return the ring's memory, and where in it the header of each packet stands, int64 (n,).
 
-        The octets are followed by GUARD zero ones. None after ``seconds`` without a block; ``gone`` then says whether
-        the interface is gone. The blocks themselves are the kernel's again when this returns.
+        None after ``seconds`` without a block; ``gone`` then says whether the interface is gone. What was taken is
+        ours, to read and to write, until ``give_back``.
         """
+        if self._rest:
+            time.sleep(min(self._rest, seconds))
         if not self._status[self._next] & OURS and not self._wait(seconds):
             return None
-        ready: list[int] = []
-        place = self._next
-        while len(ready) < min(TAKEN_AT_ONCE, self.blocks) and self._status[place] & OURS:
-            ready.append(place)
-            place = (place + 1) % self.blocks
-        if not ready:
-            return None
-        numbers = self._octets.view(np.uint32)
-        used = [int(numbers[(place * BLOCK_OCTETS + LENGTH_AT) // 4]) for place in ready]
-        copy = np.empty(sum(used) + GUARD, np.uint8)
-        copy[-GUARD:] = 0
         starts: list[int] = []
-        at = 0
-        for place, length in zip(ready, used, strict=True):
-            begin = place * BLOCK_OCTETS
-            copy[at : at + length] = self._octets[begin : begin + length]
-            self._status[place] = KERNELS
-            self._walk(copy, at, starts)
-            at += length
-        self._next = (ready[-1] + 1) % self.blocks
-        return copy, starts
+        place = self._next
+        while len(self._taken) < min(TAKEN_AT_ONCE, self.blocks) and self._status[place] & OURS:
+            self._taken.append(place)
+            self._walk(place * (BLOCK_OCTETS // 4), starts)
+            place = (place + 1) % self.blocks
+        self._next = place
+        if not self._taken:
+            return None
+        if len(self._taken) > self.blocks // 8:
+            self._rest /= 2
+        elif len(self._taken) < self.blocks // 16:
+            self._rest = min(self._rest * 1.5, self._longest_rest)
+        begin = np.array(starts, np.int64)
+        begin <<= 2
+        return self._octets, begin
 
-    @staticmethod
-    def _walk(copy: NDArray[np.uint8], block: int, starts: list[int]) -> None:
-        """Add where each packet's header stands: each tells how far on the next one is."""
-        view = copy.data
-        count, first = struct.unpack_from("=II", view, block + COUNT_AT)
-        unpack = struct.Struct("=I").unpack_from
+    def give_back(self) -> None:
+        """Let the kernel have the blocks again that were taken."""
+        for place in self._taken:
+            self._status[place] = KERNELS
+        self._taken.clear()
+
+    def _walk(self, block: int, starts: list[int]) -> None:
+        """Add where each packet's header of a block stands: each tells how far on the next one is.
+
+        All places are counted in words of four octets.
+        """
+        words = self._words
+        left, first = words[block + COUNT_AT // 4], words[block + FIRST_AT // 4]
+        at = block + (first >> 2)
         append = starts.append
-        place, before, same = block + first, 0, 0
-        left = count
-        while left:
-            append(place)
-            left -= 1
-            (step,) = unpack(view, place)
-            place += step
-            same = same + 1 if step == before else 0
-            before = step
-            if same == RUN and left > RUN:  # a flood of packets of one length: many steps in one
-                most = min(left - 1, LONGEST_RUN, (len(copy) - place - 4) // step)
-                steps = np.ndarray((most,), "u4", view, place, (step,))
-                different = np.flatnonzero(steps != step)
-                run = int(different[0]) if len(different) else len(steps)
-                starts.extend(range(place, place + run * step, step))
+        while left > STRETCH:
+            for _ in range(STRETCH):
+                append(at)
+                at += words[at] >> 2
+            left -= STRETCH
+            step = at - starts[-1]
+            if step == starts[-1] - starts[-2] == starts[-2] - starts[-3]:
+                # A flood of packets of one length: many steps in one.
+                most = min(left - 1, LONGEST_RUN, (block + BLOCK_OCTETS // 4 - at) // step)
+                different = np.flatnonzero(self._octets.view(np.uint32)[at : at + most * step : step] >> 2 != step)
+                run = int(different[0]) if len(different) else most
+                starts.extend(range(at, at + run * step, step))
                 left -= run
-                place += run * step
-                same = 0
+                at += run * step
+        for _ in range(left):
+            append(at)
+            at += words[at] >> 2
 
     def _wait(self, seconds: float) -> bool:
         for _, event in self._poll.poll(seconds * 1000):
@@ -210,6 +220,6 @@ class PacketRing:
     def close(self) -> None:
         """Give the ring back."""
         self._socket.close()
-        del self._octets, self._status
+        del self._octets, self._status, self._words
         with contextlib.suppress(BufferError):  # where a view is still about, the memory goes with it
             self._memory.close()

@@ -27,8 +27,9 @@ BACKLOG_OCTETS = 512 * 1024 * 1024
 LOOK_UP = 0.1
 """Seconds after which the recorder looks whether it has been told to stop, even if no packet comes."""
 
-AFTERWARDS = 0.12
-"""Seconds it goes on after being told to stop: packets captured before that are still in the kernel's open block."""
+AFTERWARDS = 0.07
+"""Seconds it goes on after being told to stop, besides the source's delay: what was captured before that is still in
+the kernel's open block."""
 
 
 class Recorder:
@@ -130,7 +131,7 @@ class Recorder:
             if self._seconds and time.monotonic() - begin >= self._seconds:
                 self.stop()
             if self._stop_ns and end == float("inf"):
-                end = time.monotonic() + AFTERWARDS
+                end = time.monotonic() + self.source.delay + AFTERWARDS
             left = min(LOOK_UP, end - time.monotonic())
             if self._seconds:
                 left = min(left, max(self._seconds - (time.monotonic() - begin), 0.001))

@@ -16,11 +16,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 
 from sniffkit.errors import DamagedCapture, NotPermitted, UsageError
-from sniffkit.sources.packed_records import has_room, packed_records, record_sizes
+from sniffkit.sources.packed_records import BEFORE, record_sizes
 from sniffkit.sources.writer import PcapngWriter, PcapWriter
 
 if TYPE_CHECKING:
     from sniffkit.sources.batch import Batch, Interface
+    from sniffkit.sources.packed_records import Form
     from sniffkit.sources.writer import Writer
 
 PCAPNG_NAMES = (".pcapng", ".ntar")
@@ -45,9 +46,15 @@ class Rotation:
     files: int = 0
 
 
+def form_of(path: str) -> Form:
+    """Return which kind of capture a file of that name is."""
+    return "pcapng" if path.endswith(PCAPNG_NAMES) else "pcap"
+
+
 class Recording:
     """The file being written, and those before it.
 
+    form (as an argument): the packets of all batches stand in them as records of such a file, one behind the other
     written: packets in all files; files: how many files there were; newest: the name of the last one
     full:    there are as many files as asked for, the capture can end
     """
@@ -60,9 +67,11 @@ class Recording:
         *,
         rotation: Rotation | None = None,
         owner: tuple[int, int] | None = None,
+        form: Form | None = None,
     ) -> None:
         self.path = path
-        self.pcapng = path.endswith(PCAPNG_NAMES)
+        self.form = form_of(path)
+        self._ready = form == self.form
         self.written = self.files = 0
         self.full = False
         self.newest = path
@@ -108,12 +117,14 @@ class Recording:
         if not self._rotation or not self._rotation.octets:
             return len(batch)
         room = self._rotation.octets - self._writer.octets_written
-        sizes = record_sizes(batch, self.pcapng).cumsum()
+        sizes = record_sizes(batch.captured, self.form).cumsum()
         return min(int(sizes.searchsorted(room)) + 1, len(batch))
 
     def _append(self, batch: Batch) -> None:
-        if has_room(batch):
-            self._writer.write_records(packed_records(batch, self.pcapng), len(batch))
+        if self._ready:  # from the first record to the end of the last
+            begin = int(batch.offset[0]) - BEFORE[self.form]
+            size = int(batch.offset[-1]) - int(batch.offset[0]) + int(record_sizes(batch.captured[-1:], self.form)[0])
+            self._writer.write_records(batch.octets[begin : begin + size].data, len(batch))
         else:
             self._writer.write_batch(batch)
         self._writer.flush()
@@ -125,7 +136,7 @@ class Recording:
         path = self.newest = self._name()
         file = cast("BinaryIO", WholeWrites.to(path, self._owner))
         self._opened = time.monotonic()
-        if self.pcapng:
+        if self.form == "pcapng":
             self._writer: Writer = PcapngWriter(file, interfaces=self._interfaces, snap_length=self._snap_length)
         else:
             link_type = self._interfaces[0].link_type

@@ -1,4 +1,4 @@
-"""What the kernel says of each packet in the ring, read for all packets at once and put into a batch's columns.
+"""What the kernel says of each packet in the ring, read for all packets at once.
 
 Three things are put right here that the kernel leaves to the reader: the VLAN tag it took out of the frame, the header
 of a packet that has none of its own ("cooked"), and the second copy of each packet on loopback.
@@ -10,19 +10,27 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sniffkit.sources.packed_records import at_each, put_each
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FRAME = np.dtype(
+WORDS_FROM, WORDS = 4, 8
+"""The eight numbers that are read of struct tpacket3_hdr (48 octets), behind the distance to the next one: seconds,
+nanoseconds, octets captured, octets on the wire (so far the header of a pcap record), status, where link and network
+header begin, hash, VLAN tag."""
+
+SECONDS, NANOSECONDS, CAPTURED, LENGTH, STATUS, HEADERS_AT, _HASH, TAG = range(WORDS)
+
+TAG_TYPE_AT = 36
+SENDER_AT = 48
+SENDER = np.dtype(
     [
-        ("following", "u4"), ("seconds", "u4"), ("nanoseconds", "u4"), ("captured", "u4"), ("length", "u4"),
-        ("status", "u4"), ("link_at", "u2"), ("network_at", "u2"), ("hash", "u4"), ("tag", "u4"), ("tag_type", "u2"),
-        ("padding", "V10"),
         ("family", "u2"), ("protocol", ">u2"), ("interface", "u4"), ("hardware", "u2"), ("kind", "u1"),
         ("address_length", "u1"), ("address", "V8"),
     ]
 )  # fmt: skip
-"""struct tpacket3_hdr (48 octets) and struct sockaddr_ll (20 octets), as they stand before each packet."""
+"""struct sockaddr_ll, which stands behind the header."""
 
 COOKED_1, COOKED_2 = 113, 276
 """LINKTYPE_LINUX_SLL and LINKTYPE_LINUX_SLL2 (https://www.tcpdump.org/linktypes/)."""
@@ -47,101 +55,105 @@ MACS = 12
 
 
 class RingPackets(NamedTuple):
-    """Columns of a batch, int64 (n,); ``doubles``: how many second copies were left out."""
+    """Columns of the packets, (n,).
+
+    offset, captured:  int64
+    times_and_lengths: uint32 (n, 4) seconds, nanoseconds, octets captured, octets on the wire
+    doubles:           how many second copies were left out
+    """
 
     offset: NDArray[np.int64]
     captured: NDArray[np.int64]
-    length: NDArray[np.int64]
-    time_ns: NDArray[np.int64]
+    times_and_lengths: NDArray[np.uint32]
     doubles: int
 
 
 def read_frames(
-    octets: NDArray[np.uint8], starts: list[int], link_type: int, loopbacks: NDArray[np.uint32], snap_length: int
+    octets: NDArray[np.uint8],
+    begin: NDArray[np.int64],
+    link_type: int,
+    loopbacks: NDArray[np.uint32],
+    snap_length: int,
 ) -> RingPackets:
-    """Read the kernel's headers at ``starts`` and make the packets in ``octets`` whole (in place).
+    """Read the kernel's headers at ``begin``, (n,), and make the packets in ``octets`` whole (in place).
 
     loopbacks: the kernel's numbers of loopback interfaces. There each packet is seen twice, leaving and arriving; the
     one that leaves is left out, as libpcap does.
     """
-    begin = np.array(starts, np.int64)
-    frames = at_each(octets, FRAME, begin)
+    cooked = link_type in COOKED_HEADERS
     doubles = 0
-    leaving = frames["kind"] == OUTGOING
-    if len(loopbacks) and leaving.any():
-        keep = ~(leaving & np.isin(frames["interface"], loopbacks))
+    sender = at_each(octets, SENDER, begin + SENDER_AT) if cooked or len(loopbacks) else None
+    if sender is not None and len(loopbacks):
+        keep = (sender["kind"] != OUTGOING) | ~np.isin(sender["interface"], loopbacks)
         doubles = len(keep) - int(keep.sum())
         if doubles:
-            begin, frames = begin[keep], frames[keep]
-    offset = begin + frames["link_at"]
-    captured = frames["captured"].astype(np.int64)
-    length = frames["length"].astype(np.int64)
-    time_ns = frames["seconds"].astype(np.int64) * 1_000_000_000 + frames["nanoseconds"]
-    tagged = np.flatnonzero(frames["status"] & TAG_VALID)
-    protocol = frames["protocol"]
-    if link_type in COOKED_HEADERS:
-        if len(tagged):
-            protocol = protocol.copy()
-            _tag_cooked(octets, offset, frames, protocol, tagged)
+            begin, sender = begin[keep], sender[keep]
+    words = at_each(octets, np.dtype(f"V{WORDS * 4}"), begin + WORDS_FROM).view(np.uint32).reshape(-1, WORDS)
+    offset = begin + (words[:, HEADERS_AT] & 0xFFFF)
+    longer = np.zeros(len(offset), np.int64)  # than the kernel says
+    tagged = np.flatnonzero(words[:, STATUS] & TAG_VALID)
+    if len(tagged) and not cooked:
+        tagged = tagged[words[tagged, CAPTURED] >= MACS]
+    tag_type = _tag_type(octets, begin, words, tagged)
+    longer[tagged] = TAG_OCTETS
+    if sender is not None and cooked:
+        longer += COOKED_HEADERS[link_type].itemsize
+        _cook(octets, offset, words, sender, tagged, tag_type, link_type)
     elif len(tagged):
-        tagged = tagged[captured[tagged] >= MACS]
-        _tag(octets, offset, frames, tagged)
-    for column, change in ((offset, -TAG_OCTETS), (captured, TAG_OCTETS), (length, TAG_OCTETS)):
-        column[tagged] += change
-    if link_type in COOKED_HEADERS:
-        form = COOKED_HEADERS[link_type]
-        header = np.zeros(len(offset), form)
-        for name in form.names or ():
-            if name != "reserved":
-                header[name] = protocol if name == "protocol" else frames[name]
-        offset -= form.itemsize
-        put_each(octets, header, offset)
-        captured += form.itemsize
-        length += form.itemsize
-    return RingPackets(offset, np.minimum(captured, snap_length), length, time_ns, doubles)
+        _tag(octets, offset, words, tagged, tag_type)
+    changed = bool(longer.any())
+    captured = words[:, CAPTURED].astype(np.int64)
+    if changed:
+        offset, captured = offset - longer, captured + longer
+        words[:, LENGTH] += longer.astype(np.uint32)
+    if changed or (len(captured) and int(captured.max()) > snap_length):
+        captured = np.minimum(captured, snap_length)
+        words[:, CAPTURED] = captured
+    return RingPackets(offset, captured, words[:, : LENGTH + 1], doubles)
 
 
-def _tag_type(frames: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.uint16]:
-    told = frames["status"][rows] & TAG_TYPE_VALID
-    return np.where(told != 0, frames["tag_type"][rows], VLAN_TYPE).astype(np.uint16)
+def _tag_type(
+    octets: NDArray[np.uint8], begin: NDArray[np.int64], words: NDArray[np.uint32], rows: NDArray[np.int64]
+) -> NDArray[np.uint16]:
+    told = words[rows, STATUS] & TAG_TYPE_VALID
+    return np.where(told != 0, at_each(octets, np.dtype("u2"), begin[rows] + TAG_TYPE_AT), VLAN_TYPE).astype(np.uint16)
 
 
-def _tag(octets: NDArray[np.uint8], offset: NDArray[np.int64], frames: NDArray[Any], rows: NDArray[np.int64]) -> None:
+def _tag(
+    octets: NDArray[np.uint8],
+    offset: NDArray[np.int64],
+    words: NDArray[np.uint32],
+    rows: NDArray[np.int64],
+    tag_type: NDArray[np.uint16],
+) -> None:
     """Put the tags back behind the MAC addresses, which move four octets to the front."""
     form = np.dtype([("macs", f"V{MACS}"), ("type", ">u2"), ("tag", ">u2")])
     header = np.zeros(len(rows), form)
     header["macs"] = at_each(octets, np.dtype(f"V{MACS}"), offset[rows])
-    header["type"] = _tag_type(frames, rows)
-    header["tag"] = frames["tag"][rows]
+    header["type"], header["tag"] = tag_type, words[rows, TAG]
     put_each(octets, header, offset[rows] - TAG_OCTETS)
 
 
-def _tag_cooked(
+def _cook(
     octets: NDArray[np.uint8],
     offset: NDArray[np.int64],
-    frames: NDArray[Any],
-    protocol: NDArray[np.uint16],
-    rows: NDArray[np.int64],
+    words: NDArray[np.uint32],
+    sender: NDArray[Any],
+    tagged: NDArray[np.int64],
+    tag_type: NDArray[np.uint16],
+    link_type: int,
 ) -> None:
-    """Put the tags where a cooked header is followed by them: the tag's type in the header, then tag and type."""
-    header = np.zeros(len(rows), np.dtype([("tag", ">u2"), ("type", ">u2")]))
-    header["tag"] = frames["tag"][rows]
-    header["type"] = protocol[rows]
-    put_each(octets, header, offset[rows] - TAG_OCTETS)
-    protocol[rows] = _tag_type(frames, rows)
-
-
-def at_each(octets: NDArray[np.uint8], form: np.dtype[Any], places: NDArray[np.int64]) -> NDArray[Any]:
-    """Return what stands at each place, read as ``form``: a copy, (n,)."""
-    found: NDArray[Any] = _anywhere(octets, form)[places]
-    return found
-
-
-def put_each(octets: NDArray[np.uint8], records: NDArray[Any], places: NDArray[np.int64]) -> None:
-    """Write one record at each place."""
-    _anywhere(octets, records.dtype)[places] = records
-
-
-def _anywhere(octets: NDArray[np.uint8], form: np.dtype[Any]) -> NDArray[Any]:
-    """Return a view that has, for a record of ``form`` at any octet, that record."""
-    return np.ndarray((max(len(octets) - form.itemsize + 1, 0),), form, octets.data, 0, (1,))
+    """Put a cooked header before each packet; between it and a tagged one tag and type, the tag's type in the header."""
+    protocol = sender["protocol"].copy()
+    tags = np.zeros(len(tagged), np.dtype([("tag", ">u2"), ("type", ">u2")]))
+    tags["tag"], tags["type"] = words[tagged, TAG], protocol[tagged]
+    put_each(octets, tags, offset[tagged] - TAG_OCTETS)
+    protocol[tagged] = tag_type
+    form = COOKED_HEADERS[link_type]
+    header = np.zeros(len(offset), form)
+    for name in form.names or ():
+        if name != "reserved":
+            header[name] = protocol if name == "protocol" else sender[name]
+    place = offset - form.itemsize
+    place[tagged] -= TAG_OCTETS
+    put_each(octets, header, place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 from sniffkit.errors import DamagedCapture, NotPermitted
 from sniffkit.sources import open_capture
 from sniffkit.sources.batch import GUARD, Batch, Interface
-from sniffkit.sources.packed_records import has_room, packed_records, record_sizes
-from sniffkit.sources.recording import Recording, Rotation
+from sniffkit.sources.packed_records import Form, packed, record_sizes
+from sniffkit.sources.recording import Recording, Rotation, first_rows, rows_from
 from sniffkit.sources.writer import PcapngWriter, PcapWriter
 from tests.sources.network import needs_real_root
 
@@ -45,26 +46,42 @@ def read(*paths: Path) -> list[tuple[bytes, int, int]]:
     return found
 
 
-@pytest.mark.parametrize("pcapng", [False, True], ids=["pcap", "pcapng"])
-@pytest.mark.parametrize("lengths", [[60] * 100, list(range(1, 100)), [1, 0, 2, 3], [1500] * 50 + [61] * 50])
-def test_packed_together_or_one_by_one_the_file_is_the_same(tmp_path: Path, lengths: list[int], pcapng: bool) -> None:
+def packed_batch(batch: Batch, form: Form) -> Batch:
+    """The same packets as records of a file, one behind the other, as a live source hands them over."""
+    time = batch.time_ns
+    columns = (time // 1_000_000_000, time % 1_000_000_000, batch.captured, batch.length)
+    told = np.stack(columns, axis=1).astype(np.uint32)
+    octets, offset = packed(batch.octets.copy(), batch.offset, batch.captured, told, form)
+    return replace(batch, octets=octets, offset=offset)
+
+
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+@pytest.mark.parametrize("lengths", [[60] * 100, list(range(1, 200)), [1, 0, 2, 3], [1500] * 50 + [61] * 50, [70_000]])
+def test_packed_together_or_one_by_one_the_file_is_the_same(tmp_path: Path, lengths: list[int], form: Form) -> None:
     batch = batch_of(lengths)
-    kind = PcapngWriter if pcapng else PcapWriter
+    kind = PcapngWriter if form == "pcapng" else PcapWriter
     with kind(open(tmp_path / "a", "wb")) as writer:
-        writer.write_batch(batch)
-    assert has_room(batch)
-    with kind(open(tmp_path / "b", "wb")) as writer:
         before = writer.octets_written
-        writer.write_records(packed_records(batch, pcapng), len(batch))
-        assert writer.octets_written - before == record_sizes(batch, pcapng).sum()
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+        writer.write_batch(batch)
+        assert writer.octets_written - before == record_sizes(batch.captured, form).sum()
+    together = packed_batch(batch, form)
+    assert [together.packet(row) for row in range(len(batch))] == [batch.packet(row) for row in range(len(batch))]
+    assert not together.octets[-GUARD:].any()
+    for name, rotation in (("b", None), ("c", Rotation(octets=1 << 30))):
+        recording = Recording(str(tmp_path / f"{name}.{form}"), ETHERNET, 262144, rotation=rotation, form=form)
+        recording.write(first_rows(together, 2))
+        recording.write(rows_from(together, 2))
+        recording.close()
+        options = {"interfaces": ETHERNET} if form == "pcapng" else {}
+        with kind(open(tmp_path / "d", "wb"), **options) as writer:
+            writer.write_batch(batch)
+        assert Path(recording.newest).read_bytes() == (tmp_path / "d").read_bytes()
 
 
-def test_a_batch_without_gaps_is_left_as_it_is(tmp_path: Path) -> None:
+def test_a_batch_that_is_no_row_of_records_is_left_as_it_is(tmp_path: Path) -> None:
     batch = batch_of([60, 61, 62], gap=16)
     before = batch.octets.copy()
-    assert not has_room(batch)
-    recording = Recording(str(tmp_path / "a.pcap"), ETHERNET, 262144)
+    recording = Recording(str(tmp_path / "a.pcap"), ETHERNET, 262144, form="pcapng")
     recording.write(batch)
     recording.close()
     assert [octets for octets, _, _ in read(tmp_path / "a.pcap")] == [batch.packet(row) for row in range(3)]
