@@ -30,6 +30,11 @@ def mac_text(number: int) -> str:
     return "" if number < 0 else number.to_bytes(6, "big").hex(":")
 
 
+def mac_number(text: str) -> int:
+    """Read what ``mac_text`` wrote."""
+    return int(text.replace(":", ""), 16) if text else NO_MAC
+
+
 @lru_cache(4096)
 def ipv4_text(number: int) -> str:
     """Write a 32-bit address with dots."""

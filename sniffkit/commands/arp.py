@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sniffkit.commands.filtering import ChosenPackets, chosen_filter
+from sniffkit.commands.help import say
 from sniffkit.commands.reading import (
     Color,
     Files,
@@ -23,6 +24,7 @@ from sniffkit.commands.reading import (
     collect_rarely,
     finish,
 )
+from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
     from sniffkit.analysis.neighbours.arp_table import ArpExchange
@@ -35,6 +37,7 @@ def arp(
     files: Files = None,
     read: Read = None,
     filter: Filter = None,
+    after: Annotated[int | None, typer.Option("--after", metavar="N", min=1, help=say("after"))] = None,
     json: Json = False,
     verbose: Verbose = 0,
     lang: Lang = None,
@@ -49,7 +52,9 @@ def arp(
     chosen = ChosenPackets(chosen_filter(filter, None))
     collect_rarely()
     with open_captures(paths) as source:
-        if json:
+        if after is not None:
+            show_tables(source, after, json, language, color)
+        elif json:
             write_json(source, chosen)
         else:
             tell(source, chosen, language, color, verbose > 0)
@@ -90,3 +95,42 @@ def tell(source: Source, chosen: ChosenPackets, language: Language, color: str, 
         terminal.tell(story.tell(columns))
     terminal.tell(story.end())
     terminal.summary(story.summary())
+
+
+def show_tables(source: Source, after: int, json: bool, language: Language, color: str) -> None:
+    """Show what every host has in its table after a packet. The whole capture is read: later packets tell of it."""
+    from sniffkit.analysis.neighbours.arp_table import ArpTable
+    from sniffkit.analysis.neighbours.discovery import NeighbourDiscovery
+    from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.explanations.host_tables import host_table, table_records
+    from sniffkit.protocols.columns import Columns
+    from sniffkit.renderers.json import write_lines
+    from sniffkit.renderers.screen import Screen, stdout
+    from sniffkit.renderers.terminal import Terminal
+
+    arp, neighbours = ArpTable(keep=False, after=after), NeighbourDiscovery(keep=False, after=after)
+    packets = 0
+    for batch in source:
+        columns = Columns(batch)
+        arp.feed(columns)
+        neighbours.feed(columns)
+        packets += len(batch)
+    if after > packets:
+        raise UsageError("usage.packet-missing", number=after, packets=packets)
+    if json:
+        for protocol, hosts in (("arp", arp.hosts), ("icmpv6", neighbours.hosts)):
+            write_lines(sys.stdout.buffer, table_records(protocol, hosts, after))
+        return
+    catalogue = Catalogue(language)
+    screen = Screen.of(stdout(), color)
+    each = (("arp.tables-after", arp.hosts), ("nd.tables-after", neighbours.hosts))
+    tables = [
+        host_table(catalogue.text(title, packet=after), hosts, hosts.then, catalogue)
+        for title, hosts in each
+        if hosts.then
+    ]
+    if not tables:
+        screen.write("\n".join(screen.wrapped(catalogue.text("arp.tables-after.none", packet=after))) + "\n")
+    for place, table in enumerate(tables):
+        screen.write("\n" if place else "")
+        Terminal(screen).table(table)

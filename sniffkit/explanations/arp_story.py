@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sniffkit.explanations.lesson import Line, Note, PacketLesson, Summary, Table
+from sniffkit.explanations.host_tables import host_table
+from sniffkit.explanations.lesson import Line, Note, PacketLesson, Summary
 from sniffkit.explanations.plain import escaped
 from sniffkit.explanations.told_briefly import ToldBriefly, seconds
 from sniffkit.sources.batch import NO_TIME
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.protocols.columns import Columns
     from sniffkit.sources.batch import Batch
-
-ENTRIES_SHOWN = 200
-"""How many table entries the summary lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +107,12 @@ class ArpStory:
             names = ("resolution", "duplicate-address-detection", "advertisement", "unanswered", "warnings")
             values: dict[str, Any] = {name.replace("-", "_"): neighbours[name] for name in names}
             paragraphs.append(say("nd.summary", routers=len(self._neighbours.routers), **values))
-        limits = () if paragraphs else (Note("arp.limit.none", "note", say("arp.limit.none")),)
-        tables = tuple(
-            table
-            for table in (
-                self._table("arp.tables", self._arp.tables),
-                self._table("nd.tables", self._neighbours.tables),
-            )
-            if table.rows
-        )
+        limits: tuple[Note, ...] = () if paragraphs else (Note("arp.limit.none", "note", say("arp.limit.none")),)
+        each = (("arp.tables", self._arp.hosts), ("nd.tables", self._neighbours.hosts))
+        tables = tuple(host_table(say(title), hosts, hosts.now, self._catalogue) for title, hosts in each if hosts.now)
+        if tables:
+            limits = (Note("arp.tables.how", "note", say("arp.tables.how")),)
         return Summary(say("arp.summary.heading"), tuple(paragraphs), tables, limits)
-
-    def _table(self, title: str, tables: dict[tuple[int, str], dict[str, str]]) -> Table:
-        say = self._catalogue.text
-        rows = []
-        owners = {mac: ip for entries in tables.values() for ip, mac in entries.items()}
-        for (vlan, host), entries in tables.items():
-            name = f"{owners[host]} ({host})" if host in owners else host
-            if vlan >= 0:
-                name += f" VLAN {vlan}"
-            rows += [(escaped(name), escaped(ip), escaped(mac)) for ip, mac in entries.items()]
-        more = len(rows) - ENTRIES_SHOWN
-        headings = tuple(say(f"arp.table-heading.{column}") for column in ("host", "address", "mac"))
-        note = say("summary.more", count=more) if more > 0 else ""
-        return Table(say(title), headings, tuple(rows[:ENTRIES_SHOWN]), frozenset(), note)
 
     def _lesson(self, met: _Met) -> PacketLesson:
         from sniffkit.explanations.summaries import summary_of
@@ -140,7 +120,8 @@ class ArpStory:
 
         packet = read_packet(met.octets, met.link_type, met.length)
         protocol, summary = summary_of(packet)
-        ends = [packet.first(f"ipv6.{end}") or packet.first(f"eth.{end}") for end in ("src", "dst")]
+        layer = "ipv6" if protocol == "ICMPv6" else "eth"
+        ends = [packet.first(f"{layer}.{end}") for end in ("src", "dst")]
         source, destination = (end.text if end is not None else "?" for end in ends)
         time = seconds(met.time_ns, self._first_ns)
         line = Line(met.number, time, source, destination, protocol, met.length, escaped(summary))

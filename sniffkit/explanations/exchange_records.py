@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.dns.exchange import DnsExchange
     from sniffkit.analysis.neighbours.arp_table import ArpExchange
     from sniffkit.analysis.neighbours.discovery import NeighbourExchange
+    from sniffkit.analysis.neighbours.host_tables import TableChange
     from sniffkit.protocols.dns_message import Record
 
 
@@ -89,12 +90,16 @@ def arp_record(exchange: ArpExchange) -> dict[str, Any]:
         "protocol": "arp",
         "packet": exchange.packet,
         "question_packets": exchange.asked,
-        "learned": [
-            {"packet": change.packet, "host": change.host_mac, "ip": change.ip, "mac": change.mac}
-            | ({"before": change.before} if change.before else {})
-            for change in exchange.changes
-        ],
+        "learned": _learned(exchange.changes),
     }
+
+
+def _learned(changes: list[TableChange]) -> list[dict[str, Any]]:
+    return [
+        {"packet": change.packet, "host": change.host_mac, "ip": change.ip, "mac": change.mac}
+        | ({"before": change.before} if change.before else {})
+        for change in changes
+    ]
 
 
 _LIKE_ARP = {"duplicate-address-detection": "probe", "advertisement": "announcement"}
@@ -120,5 +125,5 @@ def neighbour_record(exchange: NeighbourExchange) -> dict[str, Any]:
         "protocol": "icmpv6",
         "packet": exchange.packet,
         "question_packets": exchange.asked,
-        "learned": [],
+        "learned": _learned(exchange.changes),
     }

@@ -12,7 +12,7 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.utils import wrpcap
 
 CAPTURES = Path(__file__).parents[2] / "captures"
-SAMPLES = [CAPTURES / "arp-ping.pcap", CAPTURES / "ipv6-neighbour-discovery.pcapng"]
+SAMPLES = [CAPTURES / "arp-ping.pcap", CAPTURES / "ipv6-neighbour-discovery.pcapng", CAPTURES / "arp-spoofing.pcap"]
 
 pytestmark = pytest.mark.skipif(not all(path.exists() for path in SAMPLES), reason="no sample captures")
 
@@ -64,6 +64,40 @@ def test_every_kind_and_every_warning_has_its_place(tmp_path: Path, sniffkit: Ca
     assert [bool(record["question"]) for record in records] == [True, True, True, False, False]
     for language in ("en", "zh"):
         assert sniffkit("arp", path, "--lang", language).code == 0
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_who_knows_what_after_a_packet(
+    language: str, sniffkit: Callable[..., Any], expected: Callable[..., None]
+) -> None:
+    """Packet 2 is the gateway's answer, packet 5 the attacker's."""
+    path = CAPTURES / "arp-spoofing.pcap"
+    runs = [sniffkit("arp", path, "--after", after, "--lang", language, width=80) for after in (2, 5)]
+    assert [run.code for run in runs] == [0, 0]
+    expected(f"arp/arp-spoofing.after.{language}.txt", "\n".join(run.out for run in runs))
+
+
+def test_the_tables_after_a_packet_as_json(sniffkit: Callable[..., Any]) -> None:
+    run = sniffkit("arp", "--json", "--after", 1, CAPTURES / "arp-ping.pcap")
+    (record,) = (json.loads(line) for line in run.out.splitlines())
+    assert record == {
+        "kind": "table", "protocol": "arp", "after": 1, "host": "02:00:00:00:00:01", "host_ip": "10.0.0.1",
+        "vlan": None, "entries": [{"ip": "10.0.0.2", "mac": "02:00:00:00:00:02", "packet": 1, "seen": 2}],
+    }  # fmt: skip
+
+
+def test_a_packet_that_is_not_there(sniffkit: Callable[..., Any]) -> None:
+    run = sniffkit("arp", "--after", 99, CAPTURES / "arp-ping.pcap")
+    assert (run.code, run.out) == (2, "")
+    assert "packet 99 is not there" in run.err
+
+
+def test_a_late_reply_is_one_nobody_asked_for(sniffkit: Callable[..., Any]) -> None:
+    kinds = [json.loads(line) for line in sniffkit("arp", "--json", CAPTURES / "arp-spoofing.pcap").out.splitlines()]
+    assert [(one["kind"], one["warnings"]) for one in kinds] == [
+        ("resolution", []),
+        ("unsolicited-reply", ["arp.address-conflict", "arp.answer-changed"]),
+    ]
 
 
 def test_no_arp_is_said(sniffkit: Callable[..., Any]) -> None:

@@ -20,6 +20,9 @@ RECENT_NS = 60 * 10**9
 MANY = 3
 """From this many addresses on a station is said to answer for many; told again each time the number doubles."""
 
+_SELF_GIVEN = 0xA9FE
+"""169.254.0.0/16: an address that a host gives itself until it gets another (RFC 3927) makes nobody a gateway."""
+
 SECOND_NS = 10**9
 
 STORM = 50
@@ -48,12 +51,13 @@ class _Burst:
 class ArpClaims:
     """Remembers claims and bursts; each method returns the facts of one packet.
 
+    stations: (VLAN or -1, MAC address) -> the addresses it claimed, each with the first packet that did
     vlan: the broadcast domain, -1 without a tag: the same address on two VLANs is no conflict
     """
 
     def __init__(self) -> None:
+        self.stations: dict[tuple[int, int], dict[str, int]] = {}
         self._claims: dict[tuple[int, int], _Claim] = {}
-        self._addresses: dict[tuple[int, int], dict[int, int]] = {}
         self._bursts: dict[tuple[int, int], _Burst] = {}
 
     def claim(self, vlan: int, ip: int, mac: int, number: int, time_ns: int, rival: bool = False) -> list[Fact]:
@@ -86,16 +90,22 @@ class ArpClaims:
         return facts + self._count(vlan, ip, mac, number)
 
     def _count(self, vlan: int, ip: int, mac: int, number: int) -> list[Fact]:
-        _forget_some(self._addresses)
-        addresses = self._addresses.setdefault((vlan, mac), {})
-        if ip in addresses or len(addresses) >= KEPT:
+        _forget_some(self.stations)
+        addresses = self.stations.setdefault((vlan, mac), {})
+        address = ipv4_text(ip)
+        if address in addresses or len(addresses) >= KEPT or ip >> 16 == _SELF_GIVEN:
             return []
-        addresses[ip] = number
+        addresses[address] = number
         count = len(addresses)
         if count == 2:
             other, earlier = next(iter(addresses.items()))
-            pair = {"address": ipv4_text(ip), "other": ipv4_text(other)}
-            return [Fact("arp.second-address", "note", {"mac": mac_text(mac), **pair, "number": earlier})]
+            return [
+                Fact(
+                    "arp.second-address",
+                    "note",
+                    {"mac": mac_text(mac), "address": address, "other": other, "number": earlier},
+                )
+            ]
         if count >= MANY and count % MANY == 0 and (count // MANY).bit_count() == 1:
             return [Fact("arp.many-addresses", "warning", {"mac": mac_text(mac), "count": count})]
         return []

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from sniffkit.analysis.addresses import BROADCAST, ipv4_text, link_ends, mac_text
-from sniffkit.analysis.facts import Fact, Level
+from sniffkit.analysis.facts import Fact
 from sniffkit.analysis.neighbours.arp_claims import ArpClaims, differs_from_frame
+from sniffkit.analysis.neighbours.copies import Copies
+from sniffkit.analysis.neighbours.gateway import Gateway
+from sniffkit.analysis.neighbours.host_tables import HostTables, TableChange
 from sniffkit.analysis.open_questions import OpenQuestions, elapsed
 
 if TYPE_CHECKING:
@@ -27,8 +30,9 @@ REQUEST, REPLY = 1, 2
 AGAIN_NS = 10 * 10**9
 """A question asked again within this time, still unanswered, is the same question (Linux asks once a second)."""
 
-ENTRIES = 65_536
-"""How many table entries (and changes to them) are kept over all hosts; later ones are still told as facts."""
+TOGETHER_NS = 100_000_000
+"""Whoever has the address that was asked for answers at once: so long after the first answer no other one belongs to
+the question, which nobody is waiting with any more."""
 
 
 @dataclass(slots=True)
@@ -53,18 +57,6 @@ class ArpAnswer:
 
 
 @dataclass(slots=True)
-class TableChange:
-    """After ``packet`` the host has ``ip`` at ``mac`` in its table, where ``before`` stood ("" for nothing)."""
-
-    packet: int
-    host_mac: str
-    host_ip: str
-    ip: str
-    mac: str
-    before: str
-
-
-@dataclass(slots=True)
 class ArpExchange:
     """A question with its answers, or a message that nobody asked for (``question`` None for replies)."""
 
@@ -77,6 +69,7 @@ class ArpExchange:
     changes: list[TableChange] = field(default_factory=list)
     last_ns: int = 0
     asked_ns: int = 0
+    answered_ns: int = 0
 
     @property
     def packets(self) -> list[int]:
@@ -105,28 +98,34 @@ class _Message:
 class ArpTable:
     """Fed batch by batch.
 
-    tables: (VLAN or -1, host's MAC) -> {IPv4 address: MAC address}, as they stand after the last packet
+    hosts:  what each host has in its table after the last packet
     counts: exchanges by kind, and "unanswered", "asked-again", "warnings"
     unanswered: the first few questions that stayed without an answer
 
-    keep: whether exchanges are kept for ``take`` and ``finish``
+    keep:  whether exchanges are kept for ``take`` and ``finish``
+    after: the packet after which the tables are wanted (``hosts.then``)
     """
 
-    def __init__(self, keep: bool = True) -> None:
-        self.tables: dict[tuple[int, str], dict[str, str]] = {}
+    def __init__(self, keep: bool = True, after: int | None = None) -> None:
+        self.hosts = HostTables(after)
         self.counts: Counter[str] = Counter()
         self.unanswered: list[ArpExchange] = []
         self._claims = ArpClaims()
         self._open: OpenQuestions[ArpExchange] = OpenQuestions(keep, self._leave)
-        self._entries = 0
-        self._holders: dict[tuple[int, str], list[str]] = {}  # which hosts have an address in their table
+        self._copies = Copies()
+        self._gateway = Gateway("ip")
 
     def feed(self, columns: Columns, twice: NDArray[Any] | None = None) -> dict[int, list[Fact]]:
         """Return the facts of a batch by row. ``twice``: (n,) true or non-zero for packets to pass over."""
+        facts = self._messages(columns, twice) if len(columns.rows("arp").row) else {}
+        further = self._gateway.feed(columns, self._claims.stations, twice)
+        if further is not None:
+            facts.setdefault(further[0], []).append(Fact("arp.through-gateway", "lesson", further[1]))
+        return facts
+
+    def _messages(self, columns: Columns, twice: NDArray[Any] | None) -> dict[int, list[Fact]]:
         rows = columns.rows("arp")
         facts: dict[int, list[Fact]] = {}
-        if not len(rows.row):
-            return facts
         source, destination, vlan = link_ends(columns, rows.parent, rows.parent_index)
         batch = columns.batch
         messages = zip(
@@ -146,6 +145,10 @@ class ArpTable:
             if twice is not None and twice[row]:
                 continue
             message = _Message(row + batch.first, time_ns, *values)
+            original = self._copies.original(tuple(values), message.number, time_ns, message.frame_source < 0)
+            if original is not None:
+                facts[row] = [Fact("frame.captured-twice", "note", {"number": original})]
+                continue
             self._open.tick(time_ns)
             if message.opcode == REQUEST:
                 facts.setdefault(row, []).extend(self._request(message))
@@ -195,9 +198,10 @@ class ArpTable:
         exchange.asked_ns = exchange.last_ns = message.time_ns
         facts += crossing
         if kind == "resolution":
-            facts += self._claims.claim(message.vlan, message.ip, message.mac, message.number, message.time_ns)
+            facts += self._claimed(message)
             facts += self._updated_by(message, exchange)
-        facts += differs_from_frame(message.mac, message.frame_source)
+        else:
+            facts += differs_from_frame(message.mac, message.frame_source)
         facts += self._claims.ask(message.vlan, message.mac, message.target, message.time_ns)
         return self._warned(exchange, facts)
 
@@ -226,8 +230,7 @@ class ArpTable:
         else:
             facts = [Fact("arp.announcement", "lesson", values)]
         exchange = self._exchange("announcement", message, self._question(message), key)
-        facts += self._claims.claim(message.vlan, message.ip, message.mac, message.number, message.time_ns)
-        facts += differs_from_frame(message.mac, message.frame_source)
+        facts += self._claimed(message)
         facts += self._updated_by(message, exchange)
         return self._warned(exchange, facts)
 
@@ -238,12 +241,14 @@ class ArpTable:
         if message.ip != message.target:
             asker = message.target or ("probe", message.target_mac)
             exchange = self._open.find((message.vlan, asker, message.ip))
-        if exchange is None:
-            return self._unasked(message)
+        if exchange is None or not _awaits(exchange, message):
+            return self._unasked(message, exchange)
         apart = elapsed(message.time_ns, exchange.asked_ns)
         mac = mac_text(message.mac)
         rival = any(answer.mac != mac for answer in exchange.answers)
         again = any(answer.mac == mac for answer in exchange.answers)
+        if not exchange.answers:
+            exchange.answered_ns = message.time_ns
         exchange.answers.append(ArpAnswer(message.number, mac, ipv4_text(message.ip), apart))
         exchange.last_ns = message.time_ns
         asker_text = exchange.question.sender_ip if exchange.question else ""
@@ -257,25 +262,36 @@ class ArpTable:
             facts = [Fact("arp.reply", "lesson", values)]
         if message.frame_destination == BROADCAST:
             facts.append(Fact("arp.reply-to-all", "note", values))
-        facts += self._claims.claim(message.vlan, message.ip, message.mac, message.number, message.time_ns, rival)
-        facts += differs_from_frame(message.mac, message.frame_source)
+        facts += self._claimed(message, rival)
         if exchange.kind == "resolution":
             facts += self._learned(message, exchange)
         return self._warned(exchange, facts)
 
-    def _unasked(self, message: _Message) -> list[Fact]:
+    def _unasked(self, message: _Message, answered: ArpExchange | None) -> list[Fact]:
+        """Tell a reply that no question waits for. answered: the question that was answered before, if there is one."""
         own = message.ip == message.target
         kind: Kind = "gratuitous" if own else "unsolicited-reply"
         exchange = self._exchange(kind, message, None, (message.vlan, kind, message.mac, message.ip, message.target))
         exchange.answers.append(ArpAnswer(message.number, mac_text(message.mac), ipv4_text(message.ip), None))
-        level: Level = "lesson" if own else "note"
-        facts = [Fact("arp.gratuitous" if own else "arp.unsolicited-reply", level, message.names)]
-        facts += self._claims.claim(message.vlan, message.ip, message.mac, message.number, message.time_ns)
-        facts += differs_from_frame(message.mac, message.frame_source)
+        if own:
+            facts = [Fact("arp.gratuitous", "lesson", message.names)]
+        elif answered is not None:
+            values = {**message.names, "number": answered.asked[-1], "answer": answered.answers[0].packet}
+            values["elapsed_ns"] = elapsed(message.time_ns, answered.answered_ns)
+            facts = [Fact("arp.reply-too-late", "note", values)]
+        else:
+            facts = [Fact("arp.unsolicited-reply", "note", message.names)]
+        facts += self._claimed(message)
         facts += self._updated_by(message, exchange)
         return self._warned(exchange, facts)
 
     # The tables of the hosts.
+
+    def _claimed(self, message: _Message, rival: bool = False) -> list[Fact]:
+        """Note that the sender says it has its address; tell what is odd about that."""
+        self.hosts.name(message.vlan, mac_text(message.mac), ipv4_text(message.ip))
+        facts = self._claims.claim(message.vlan, message.ip, message.mac, message.number, message.time_ns, rival)
+        return facts + differs_from_frame(message.mac, message.frame_source)
 
     def _learned(self, message: _Message, exchange: ArpExchange) -> list[Fact]:
         """Tell what the asker learns from a reply, and what the asked one had learned from the question."""
@@ -283,14 +299,14 @@ class ArpTable:
         if question is None or not message.ip:
             return []
         facts = []
-        owner = self._put(exchange, message, mac_text(message.mac), ipv4_text(message.ip), question.sender_ip,
-                          question.sender_mac, exchange.asked[-1])  # fmt: skip
-        asker = self._put(exchange, message, question.sender_mac, question.sender_ip, ipv4_text(message.ip),
-                          mac_text(message.mac), message.number)  # fmt: skip
+        owner = self._put(exchange, message, mac_text(message.mac), question.sender_ip, question.sender_mac,
+                          exchange.asked[-1])  # fmt: skip
+        asker = self._put(exchange, message, question.sender_mac, ipv4_text(message.ip), mac_text(message.mac),
+                          message.number)  # fmt: skip
         if asker is not None:
-            facts.append(Fact("arp.table.replaced" if asker.before else "arp.table.learned", "note", _entry(asker)))
+            facts.append(Fact("arp.table.replaced" if asker.before else "arp.table.learned", "note", asker.values))
         if owner is not None:
-            facts.append(Fact("arp.table.owner-learned", "note", _entry(owner) | {"number": exchange.asked[-1]}))
+            facts.append(Fact("arp.table.owner-learned", "note", owner.values))
         return facts
 
     def _updated_by(self, message: _Message, exchange: ArpExchange) -> list[Fact]:
@@ -298,29 +314,20 @@ class ArpTable:
         facts = []
         ip, mac = ipv4_text(message.ip), mac_text(message.mac)
         to_all = message.frame_destination in (BROADCAST, -1)
-        for host in list(self._holders.get((message.vlan, ip), ())):
+        for host in self.hosts.holders(message.vlan, ip):
             if host == mac or not (to_all or host == mac_text(message.frame_destination)):
                 continue
-            change = self._put(exchange, message, host, "", ip, mac, message.number)
+            change = self._put(exchange, message, host, ip, mac, message.number)
             if change is not None:
-                facts.append(Fact("arp.table.replaced", "note", _entry(change)))
+                facts.append(Fact("arp.table.replaced", "note", change.values))
         return facts
 
     def _put(
-        self, exchange: ArpExchange, message: _Message, host: str, host_ip: str, ip: str, mac: str, packet: int
+        self, exchange: ArpExchange, message: _Message, host: str, ip: str, mac: str, packet: int
     ) -> TableChange | None:
-        table = self.tables.get((message.vlan, host))
-        before = "" if table is None else table.get(ip, "")
-        if before == mac or (not before and self._entries >= ENTRIES):
-            return None
-        if table is None:
-            table = self.tables[message.vlan, host] = {}
-        if not before:
-            self._entries += 1
-            self._holders.setdefault((message.vlan, ip), []).append(host)
-        table[ip] = mac
-        change = TableChange(packet, host, host_ip, ip, mac, before)
-        exchange.changes.append(change)
+        change = self.hosts.put(message.vlan, host, ip, mac, packet, message.number)
+        if change is not None:
+            exchange.changes.append(change)
         return change
 
     # Exchanges.
@@ -352,6 +359,17 @@ class ArpTable:
                 self.unanswered.append(exchange)
 
 
+def _awaits(exchange: ArpExchange, message: _Message) -> bool:
+    """Whether a reply can be an answer: the first, one beside it, or one more for a question that was sent again."""
+    if not exchange.answers:
+        return True
+    apart = elapsed(message.time_ns, exchange.answered_ns)
+    if apart is None or apart <= TOGETHER_NS:
+        return True
+    mac = mac_text(message.mac)
+    return 0 < sum(answer.mac == mac for answer in exchange.answers) < len(exchange.asked)
+
+
 def _first_asked(kind: Kind, message: _Message) -> Fact:
     if kind == "probe":
         return Fact("arp.probe", "lesson", message.names)
@@ -363,8 +381,3 @@ def _first_asked(kind: Kind, message: _Message) -> Fact:
 def _note(warnings: list[str], id: str) -> None:
     if id not in warnings:
         warnings.append(id)
-
-
-def _entry(change: TableChange) -> dict[str, object]:
-    host = change.host_ip or change.host_mac
-    return {"host": host, "address": change.ip, "mac": change.mac, "before": change.before}

@@ -10,7 +10,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from sniffkit.analysis.addresses import mac_number
 from sniffkit.analysis.facts import Fact
+from sniffkit.analysis.neighbours.copies import Copies
+from sniffkit.analysis.neighbours.gateway import Gateway
+from sniffkit.analysis.neighbours.host_tables import HostTables, TableChange
 from sniffkit.analysis.neighbours.messages import NeighbourMessage, read_messages
 from sniffkit.analysis.open_questions import OpenQuestions, elapsed
 from sniffkit.protocols.icmpv6 import Type
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
 Kind = Literal["resolution", "duplicate-address-detection", "advertisement", "router", "router-advertisement"]
 
 UNSPECIFIED = "::"
+ALL_NODES = "ff02::1"
 AGAIN_NS = 10 * 10**9
 RECENT_NS = 60 * 10**9
 KEPT = 65_536
@@ -54,6 +59,7 @@ class NeighbourExchange:
     asked: list[int] = field(default_factory=list)
     answers: list[NeighbourAnswer] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    changes: list[TableChange] = field(default_factory=list)
     last_ns: int = 0
     asked_ns: int = 0
 
@@ -71,26 +77,38 @@ class _Claim:
 
 
 class NeighbourDiscovery:
-    """Fed batch by batch.
+    """Fed batch by batch; ``keep`` and ``after`` as in ``ArpTable``.
 
-    tables: (VLAN or -1, host's MAC) -> {IPv6 address: MAC address} as they stand after the last packet
+    hosts:   what each host has in its neighbour cache after the last packet
     routers: address -> MAC address of every router that advertised itself
     counts: exchanges by kind, and "unanswered", "asked-again", "warnings"
     """
 
-    def __init__(self, keep: bool = True) -> None:
-        self.tables: dict[tuple[int, str], dict[str, str]] = {}
+    def __init__(self, keep: bool = True, after: int | None = None) -> None:
+        self.hosts = HostTables(after)
         self.routers: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self._claims: dict[tuple[int, str], _Claim] = {}
+        self._stations: dict[tuple[int, int], dict[str, int]] = {}  # routers, for Gateway
+        self._copies = Copies()
+        self._gateway = Gateway("ipv6")
         self._open: OpenQuestions[NeighbourExchange] = OpenQuestions(keep, self._leave)
 
     def feed(self, columns: Columns, twice: NDArray[Any] | None = None) -> dict[int, list[Fact]]:
         """Return the facts of a batch by row. ``twice``: (n,) true or non-zero for packets to pass over."""
         facts: dict[int, list[Fact]] = {}
         for row, message in read_messages(columns, twice):
+            content = (message.type, message.vlan, message.source, message.destination, message.frame_mac,
+                       message.target, message.mac)  # fmt: skip
+            original = self._copies.original(content, message.number, message.time_ns, not message.frame_mac)
+            if original is not None:
+                facts[row] = [Fact("frame.captured-twice", "note", {"number": original})]
+                continue
             self._open.tick(message.time_ns)
             facts.setdefault(row, []).extend(self._tell(message))
+        further = self._gateway.feed(columns, self._stations, twice)
+        if further is not None:
+            facts.setdefault(further[0], []).append(Fact("nd.through-gateway", "lesson", further[1]))
         return facts
 
     @property
@@ -132,6 +150,7 @@ class NeighbourDiscovery:
         key = (message.vlan, message.source, message.target)
         exchange = self._open.find(key)
         values = _values(message)
+        self.hosts.name(message.vlan, message.frame_mac, message.source)
         again = self._asked_again(exchange, message)
         if exchange is not None and again is not None:
             facts = [Fact("nd.solicitation-again", "lesson", values | again)]
@@ -140,6 +159,8 @@ class NeighbourDiscovery:
             multicast = message.destination.startswith("ff")
             facts = [Fact("nd.solicitation" if multicast else "nd.solicitation-directly", "lesson", values)]
         facts += self._claim(message, message.source, message.mac)
+        if message.mac:
+            facts += self._updated_by(exchange, message, message.source, message.mac)
         return self._warned(exchange, facts)
 
     def _is_it_free(self, message: NeighbourMessage) -> list[Fact]:
@@ -172,6 +193,8 @@ class NeighbourDiscovery:
     def _advertisement(self, message: NeighbourMessage) -> list[Fact]:
         values = _values(message)
         mac = message.mac or message.frame_mac
+        learned: list[Fact] = []
+        self.hosts.name(message.vlan, mac, message.target)
         free = self._open.find((message.vlan, "free?", message.target))
         exchange = self._open.find((message.vlan, message.destination, message.target))
         if free is not None and free.source_mac != message.frame_mac and not free.answers:
@@ -180,8 +203,7 @@ class NeighbourDiscovery:
             again = bool(exchange.answers)
             more = self._answer(exchange, message, mac) | {"asker": exchange.source}
             facts = [Fact("nd.advertisement-again" if again else "nd.advertisement", "lesson", values | more)]
-            self._learn(message.vlan, exchange.source_mac, message.target, mac)
-            self._learn(message.vlan, mac, exchange.source, exchange.source_mac)
+            learned = self._learned(exchange, message, mac)
         else:
             exchange = self._exchange("advertisement", message, False)
             exchange.answers.append(NeighbourAnswer(message.number, mac, message.target, None))
@@ -189,7 +211,12 @@ class NeighbourDiscovery:
                 facts = [Fact("nd.advertisement-unasked", "note", values)]
             else:
                 facts = [Fact("nd.advertisement-to-all", "lesson", values)]
-        return self._warned(exchange, facts + self._claim(message, message.target, mac))
+        if message.router:
+            self._router(message, message.target, mac)
+        facts += self._claim(message, message.target, mac)
+        if not learned and message.override:
+            learned = self._updated_by(exchange, message, message.target, mac)
+        return self._warned(exchange, facts + learned)
 
     def _answer(self, exchange: NeighbourExchange, message: NeighbourMessage, mac: str) -> dict[str, object]:
         apart = elapsed(message.time_ns, exchange.asked_ns)
@@ -213,9 +240,41 @@ class NeighbourDiscovery:
         recent = apart is None or apart <= RECENT_NS
         return [Fact("nd.address-conflict" if recent else "nd.answer-changed", "warning", values)]
 
-    def _learn(self, vlan: int, host: str, address: str, mac: str) -> None:
-        if host and mac and len(self.tables) < KEPT:
-            self.tables.setdefault((vlan, host), {})[address] = mac
+    def _learned(self, exchange: NeighbourExchange, message: NeighbourMessage, mac: str) -> list[Fact]:
+        """Tell what the asker learns from an advertisement, and what the asked one had learned from the question."""
+        asker = (exchange.source_mac, exchange.source)
+        owner = self._put(exchange, message, mac, asker[1], asker[0], exchange.asked[-1])
+        change = self._put(exchange, message, asker[0], message.target, mac, message.number)
+        facts = []
+        if change is not None:
+            facts.append(Fact("nd.cache.replaced" if change.before else "nd.cache.learned", "note", change.values))
+        if owner is not None:
+            facts.append(Fact("nd.cache.owner-learned", "note", owner.values))
+        return facts
+
+    def _updated_by(self, exchange: NeighbourExchange, message: NeighbourMessage, address: str, mac: str) -> list[Fact]:
+        """Tell which caches a message changes whose sender names itself; for those who got it (RFC 4861 section 7.2.5).
+
+        A group reaches all who belong to it, which the packets do not show: that of all nodes only is taken to.
+        """
+        facts = []
+        to_all = message.destination == ALL_NODES
+        for host in self.hosts.holders(message.vlan, address):
+            name = self.hosts.names.get((message.vlan, host), "")
+            if host == mac or not (to_all or name == message.destination):
+                continue
+            change = self._put(exchange, message, host, address, mac, message.number)
+            if change is not None:
+                facts.append(Fact("nd.cache.replaced", "note", change.values))
+        return facts
+
+    def _put(
+        self, exchange: NeighbourExchange, message: NeighbourMessage, host: str, ip: str, mac: str, packet: int
+    ) -> TableChange | None:
+        change = self.hosts.put(message.vlan, host, ip, mac, packet, message.number) if host and mac else None
+        if change is not None:
+            exchange.changes.append(change)
+        return change
 
     # Routers.
 
@@ -235,6 +294,7 @@ class NeighbourDiscovery:
         asked = self._open.find((message.vlan, "router?"))
         apart = None if asked is None else elapsed(message.time_ns, asked.asked_ns)
         known = message.source in self.routers
+        self._router(message, message.source, mac)
         if len(self.routers) < KEPT:
             self.routers[message.source] = mac
         if asked is not None and not asked.answers and (apart is None or apart <= AGAIN_NS):
@@ -253,6 +313,11 @@ class NeighbourDiscovery:
             if message.managed:
                 facts.append(Fact("nd.use-dhcp", "note", values))
         return self._warned(exchange, facts + self._claim(message, message.source, mac))
+
+    def _router(self, message: NeighbourMessage, address: str, mac: str) -> None:
+        """Note that the station at ``mac`` calls itself a router."""
+        if len(self._stations) < KEPT:
+            self._stations.setdefault((message.vlan, mac_number(mac)), {}).setdefault(address, message.number)
 
     # Exchanges.
 

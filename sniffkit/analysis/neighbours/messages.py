@@ -42,6 +42,7 @@ class NeighbourMessage:
     mac: str = ""
     solicited: bool = False
     router: bool = False
+    override: bool = False
     managed: bool = False
     lifetime: int = 0
     better: str = ""
@@ -105,6 +106,7 @@ def _message(
         mac.hex(":") if isinstance(mac, bytes) else str(mac or ""),
         bool(first("icmpv6.nd.na.flag.s")),
         bool(first("icmpv6.nd.na.flag.r")),
+        bool(first("icmpv6.nd.na.flag.o")),
         bool(first("icmpv6.nd.ra.flag.m")),
         int(first("icmpv6.nd.ra.router_lifetime") or 0),
         str(first("icmpv6.rd.na.destination_address") or ""),

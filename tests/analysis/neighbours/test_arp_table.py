@@ -8,6 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
 from sniffkit.analysis.neighbours.arp_table import ArpTable
 from tests.analysis.messages import arp_values, ids, one, sentences, told, told_of_file
@@ -40,6 +42,16 @@ def is_at(ip: str, mac: str, asker: str = A, asker_ip: str = A_IP, to: str = "",
     return arp(2, mac, ip, asker, asker_ip, to or asker, frame)
 
 
+def known(table: ArpTable) -> dict[tuple[int, str], dict[str, str]]:
+    """What every host has in its table, without the packets that say so."""
+    return {host: {ip: entry.mac for ip, entry in entries.items()} for host, entries in table.hosts.now.items()}
+
+
+def to_ip(destination: str, mac: str, source: str = A_IP, sender: str = A) -> bytes:
+    """A frame to ``mac`` with an IP packet to ``destination`` in it."""
+    return bytes(Ether(src=sender, dst=mac) / IP(src=source, dst=destination, id=1) / UDP(sport=40000, dport=9))
+
+
 def test_a_reply_answers_a_question_and_both_sides_learn() -> None:
     """The asker learns from the reply; the asked one had learned from the question already (RFC 826)."""
     table = ArpTable()
@@ -49,7 +61,7 @@ def test_a_reply_answers_a_question_and_both_sides_learn() -> None:
     assert one(facts, 2, "arp.reply") == {
         "address": B_IP, "mac": B, "target": A_IP, "asker": A_IP, "number": 1, "elapsed_ns": 1_000_000,
     }  # fmt: skip
-    assert table.tables == {(-1, A): {B_IP: B}, (-1, B): {A_IP: A}}
+    assert known(table) == {(-1, A): {B_IP: B}, (-1, B): {A_IP: A}}
     (exchange,) = table.finish()
     assert (exchange.kind, exchange.packet, exchange.asked) == ("resolution", 1, [1])
     assert [(answer.packet, answer.mac, answer.elapsed_ns) for answer in exchange.answers] == [(2, B, 1_000_000)]
@@ -161,18 +173,43 @@ def test_an_answer_that_changed_long_after_is_no_conflict() -> None:
 def test_spoofing_rewrites_the_table_of_the_victim() -> None:
     """M tells A, unasked, that B is at M: A's entry is overwritten, and B's own announcement mends it."""
     table = ArpTable()
-    facts = told(table, [who_has(B_IP), is_at(B_IP, B), is_at(B_IP, M), arp(1, B, B_IP, NOBODY, B_IP)])
-    assert ids(facts, 3)[:1] == ["arp.reply"]  # the question of packet 1 still stands open to it
+    claims = [(0, who_has(B_IP)), (0.02, is_at(B_IP, B)), (0.15, is_at(B_IP, M)), (1, arp(1, B, B_IP, NOBODY, B_IP))]
+    facts = told(table, claims)
+    assert one(facts, 3, "arp.table.replaced") == {"host": A_IP, "address": B_IP, "mac": M, "before": B, "since": 3}
+    assert one(facts, 4, "arp.table.replaced")["mac"] == B
+    assert "arp.address-conflict" in ids(facts, 4)
+    assert known(table)[-1, A] == {B_IP: B}
+    sentences(facts)
+
+
+def test_a_question_that_was_answered_waits_for_nobody() -> None:
+    """Whoever has the address answers at once; a reply that comes 130 ms after the answer is one nobody asked for."""
+    table = ArpTable()
+    facts = told(table, [(0, who_has(B_IP)), (0.02, is_at(B_IP, B)), (0.15, is_at(B_IP, M))])
+    late = one(facts, 3, "arp.reply-too-late")
+    assert (late["number"], late["answer"], late["elapsed_ns"]) == (1, 2, 130_000_000)
+    question, forged = table.finish()
+    assert (question.kind, [answer.mac for answer in question.answers], question.warnings) == ("resolution", [B], [])
+    assert (forged.kind, forged.question) == ("unsolicited-reply", None)
+    assert forged.warnings == ["arp.address-conflict", "arp.answer-changed"]
+    sentences(facts)
+
+
+def test_a_question_sent_twice_may_be_answered_twice() -> None:
+    table = ArpTable()
+    told(table, [(0, who_has(B_IP)), (1, who_has(B_IP)), (1.2, is_at(B_IP, B)), (2.2, is_at(B_IP, B))])
+    (exchange,) = table.finish()
+    assert [answer.packet for answer in exchange.answers] == [3, 4]
+
+
+def test_a_reply_without_any_question_in_the_capture() -> None:
     table = ArpTable()
     facts = told(
         table,
         [(0, who_has(B_IP)), (0.1, is_at(B_IP, B)), (100, is_at(B_IP, M)), (101, arp(1, B, B_IP, NOBODY, B_IP))],
     )
     assert "arp.unsolicited-reply" in ids(facts, 3)
-    assert one(facts, 3, "arp.table.replaced") == {"host": A, "address": B_IP, "mac": M, "before": B}
-    assert one(facts, 4, "arp.table.replaced")["mac"] == B
-    assert "arp.address-conflict" in ids(facts, 4)
-    assert table.tables[-1, A] == {B_IP: B}
+    assert one(facts, 3, "arp.table.replaced")["before"] == B
     sentences(facts)
 
 
@@ -217,8 +254,8 @@ def test_the_same_address_in_two_vlans_is_no_conflict() -> None:
     facts = told(table, packets)
     assert "arp.address-conflict" not in ids(facts, 4)
     assert one(facts, 4, "arp.reply")["number"] == 3
-    assert table.tables[1, A] == {B_IP: B}
-    assert table.tables[2, A] == {B_IP: M}
+    assert known(table)[1, A] == {B_IP: B}
+    assert known(table)[2, A] == {B_IP: M}
 
 
 def test_packets_captured_twice_are_passed_over() -> None:
@@ -246,6 +283,75 @@ def test_the_samples_of_the_lab() -> None:
     facts = told_of_file(ArpTable(), str(path))
     assert any("arp.reply" in ids(facts, number) for number in facts)
     sentences(facts)
+
+
+def test_the_frame_goes_to_the_gateway_and_the_packet_further() -> None:
+    """TEACHING 88: ARP finds the gateway, the IP address is the server's. Said once, at the first such packet."""
+    near, far = to_ip(B_IP, B), to_ip("93.184.216.34", B)
+    facts = told(ArpTable(), [who_has(B_IP), is_at(B_IP, B), near, far, far])
+    assert one(facts, 4, "arp.through-gateway") == {
+        "source": A_IP, "destination": "93.184.216.34", "mac": B, "gateway": B_IP, "number": 2,
+    }  # fmt: skip
+    assert sorted(facts) == [1, 2, 4]
+    sentences(facts)
+
+
+@pytest.mark.parametrize(
+    ("destination", "mac"),
+    [
+        ("10.0.0.77", B),  # the same network: B may have two addresses
+        ("93.184.216.34", M),  # nobody said who that is
+        ("224.0.0.251", B),
+        ("255.255.255.255", B),
+    ],
+)
+def test_no_gateway_is_seen_where_none_need_be(destination: str, mac: str) -> None:
+    facts = told(ArpTable(), [who_has(B_IP), is_at(B_IP, B), to_ip(destination, mac)])
+    assert 3 not in facts
+
+
+def test_what_proxy_arp_answered_for_is_no_gateway() -> None:
+    """To the asker the far host is on its own link, for the router answered in its place."""
+    server = "93.184.216.34"
+    assert 3 not in told(ArpTable(), [who_has(server), is_at(server, B), to_ip(server, B)])
+
+
+def test_the_tables_after_each_packet() -> None:
+    """What stood in a table after packet n, although packet n+1 showed it: B learns A's address from the question."""
+    packets = [who_has(B_IP), is_at(B_IP, B), (10, is_at(B_IP, M))]
+    found = []
+    for after in (1, 2, 3):
+        table = ArpTable(after=after)
+        told(table, packets)
+        found.append({host: {ip: one.mac for ip, one in rows.items()} for (_, host), rows in table.hosts.then.items()})
+    assert found == [{B: {A_IP: A}}, {B: {A_IP: A}, A: {B_IP: B}}, {B: {A_IP: A}, A: {B_IP: M}}]
+    assert (table.hosts.then[-1, B][A_IP].packet, table.hosts.then[-1, B][A_IP].seen) == (1, 2)
+
+
+def test_a_frame_captured_twice_counts_once() -> None:
+    """Mirror ports and the any device show a frame twice within microseconds; nobody asks again that soon."""
+    packets = [(at + copy, octets) for at, octets in ((0, who_has(B_IP)), (0.01, is_at(B_IP, B))) for copy in (0, 2e-5)]
+    table = ArpTable()
+    facts = told(table, packets)
+    assert [ids(facts, number) for number in (2, 4)] == [["frame.captured-twice"]] * 2
+    (exchange,) = table.finish()
+    assert (exchange.asked, [answer.packet for answer in exchange.answers]) == ([1], [3])
+    assert table.counts["warnings"] == 0
+    sentences(facts)
+
+
+def test_questions_captured_twice_are_no_storm_and_a_storm_stays_one() -> None:
+    doubled = [(at / 30 + copy, who_has(B_IP)) for at in range(30) for copy in (0, 2e-5)]
+    facts = told(ArpTable(), doubled)
+    assert not any("arp.storm" in ids(facts, number) for number in facts)
+    loop = told(ArpTable(), [(at / 100_000, who_has(B_IP)) for at in range(300)])  # a frame in a loop of switches
+    assert any("arp.storm" in ids(loop, number) for number in loop)
+
+
+def test_an_address_that_a_host_gave_itself_makes_it_no_router() -> None:
+    """169.254/16 until the DHCP server answers, then another, then a third: three in all, and nothing odd."""
+    facts = told(ArpTable(), [arp(1, A, ip, NOBODY, ip) for ip in ("169.254.3.4", "10.0.0.5", "10.0.0.6")])
+    assert "arp.many-addresses" not in ids(facts, 3)
 
 
 FIELDS = ("arp.opcode", "arp.src.hw_mac", "arp.src.proto_ipv4", "arp.dst.hw_mac", "arp.dst.proto_ipv4")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import UDP
 from scapy.layers.inet6 import (
     ICMPv6MLDMultAddrRec,
     ICMPv6MLReport2,
@@ -51,7 +52,11 @@ def test_an_advertisement_answers_a_solicitation_and_both_learn() -> None:
     assert one(facts, 1, "nd.solicitation")["group"] == GROUP
     answer = one(facts, 2, "nd.advertisement")
     assert (answer["number"], answer["elapsed_ns"], answer["asker"], answer["mac"]) == (1, 1_000_000, A, B_MAC)
-    assert discovery.tables == {(-1, A_MAC): {B: B_MAC}, (-1, B_MAC): {A: A_MAC}}
+    assert {host: {ip: one.mac for ip, one in rows.items()} for host, rows in discovery.hosts.now.items()} == {
+        (-1, B_MAC): {A: A_MAC},
+        (-1, A_MAC): {B: B_MAC},
+    }
+    assert ids(facts, 2)[1:] == ["nd.cache.learned", "nd.cache.owner-learned"]
     (exchange,) = discovery.finish()
     assert (exchange.kind, exchange.asked, exchange.answers[0].packet) == ("resolution", [1], 2)
     sentences(facts)
@@ -147,6 +152,35 @@ def test_messages_cut_anywhere() -> None:
     for whole in (asks(), tells(), advertises()):
         for length in range(14, len(whole)):
             sentences(told(NeighbourDiscovery(), [whole[:length]]))
+
+
+def test_caches_after_a_packet_and_an_entry_that_moves() -> None:
+    """B's advertisement to all nodes names another MAC address: A, who had the old one, follows it (O=1)."""
+    moved = ICMPv6ND_NA(tgt=B, S=0, R=0, O=1) / ICMPv6NDOptDstLLAddr(lladdr=M_MAC)
+    packets = [asks(), tells(), (5, framed(IPv6(src=B, dst="ff02::1", hlim=255) / moved, M_MAC))]
+    for after, mac in ((2, B_MAC), (3, M_MAC)):
+        discovery = NeighbourDiscovery(after=after)
+        facts = told(discovery, packets)
+        assert discovery.hosts.then[-1, A_MAC][B].mac == mac
+    assert one(facts, 3, "nd.cache.replaced")["before"] == B_MAC
+    sentences(facts)
+
+
+def test_the_frame_goes_to_the_router_and_the_packet_further() -> None:
+    server = IPv6(src="2001:db8::a", dst="2001:db8:1::34", hlim=64) / UDP(sport=40000, dport=9)
+    far = bytes(Ether(src=A_MAC, dst=B_MAC) / server)
+    router = framed(IPv6(src=B, dst="ff02::1", hlim=255) / ICMPv6ND_RA() / ICMPv6NDOptSrcLLAddr(lladdr=B_MAC), B_MAC)
+    facts = told(NeighbourDiscovery(), [far, router, far, far])
+    assert one(facts, 3, "nd.through-gateway")["gateway"] == B
+    assert sorted(facts) == [2, 3]
+    sentences(facts)
+
+
+def test_a_question_captured_twice_is_one() -> None:
+    discovery = NeighbourDiscovery()
+    facts = told(discovery, [(0, asks()), (0.00002, asks()), (0.01, tells())])
+    assert ids(facts, 2) == ["frame.captured-twice"]
+    assert discovery.finish()[0].asked == [1]
 
 
 def test_the_samples_of_the_lab() -> None:
