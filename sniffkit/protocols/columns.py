@@ -146,6 +146,15 @@ class Columns:
             self._windows[protocol] = gather(self.batch.octets, rows.offset, header) if met is None else met
         return self._windows[protocol]
 
+    def having(self, field: str) -> NDArray[np.int64]:
+        """Return which of its protocol's Rows have an optional field that lies in an option, as ``sparse`` does."""
+        name = protocol_of(field)
+        protocol = _protocol(name) if name else None
+        if protocol is None or field not in protocol.sparse:
+            raise KeyError(field)
+        options = self.options(protocol.name)
+        return options.index[_picked(options, protocol.sparse[field])]
+
     def walk_options(
         self, start: NDArray[np.int64], end: NDArray[np.int64], captured_end: NDArray[np.int64]
     ) -> Options:
@@ -156,10 +165,18 @@ class Columns:
         import numpy as np
 
         octets = self.batch.octets
-        limit = np.minimum(end, captured_end)
-        index = np.flatnonzero(start < limit)
-        at, limit = start[index], limit[index]
-        found: list[tuple[NDArray[Any], ...]] = []
+        index = np.flatnonzero((start < end) & (start < captured_end))
+        at, limit = start[index], np.minimum(end[index], captured_end[index])
+        # Nearly every segment has the same: two that do nothing, so that one that fills the rest begins at a word.
+        whole = end[index] - at
+        usual = (whole > 3) & (limit - at == whole)
+        kind, length = octets[at + 2], octets[at + 3]
+        usual &= (octets[at] == 1) & (octets[at + 1] == 1) & (kind > 1) & (length == whole - 2)
+        found: list[tuple[NDArray[Any], ...]] = [
+            (index[usual], kind[usual], at[usual] + 2, length[usual].astype(np.int64)),
+        ]
+        left = np.flatnonzero(~usual)
+        index, at, limit = index[left], at[left], limit[left]
         while len(index):
             kind = octets[at]
             length = octets[at + 1].astype(np.int64)
@@ -174,9 +191,6 @@ class Columns:
             at = at + length
             going = at < limit
             index, at, limit = index[going], at[going], limit[going]
-        if not found:
-            nothing = np.empty(0, np.int64)
-            return Options(nothing, np.empty(0, np.uint8), nothing, nothing)
         columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
         order = np.argsort(columns[0], kind="stable")
         return Options(*(column[order] for column in columns))
@@ -184,10 +198,7 @@ class Columns:
     def _read_option(self, options: Options, spec: OptionField) -> tuple[NDArray[np.int64], NDArray[Any]]:
         import numpy as np
 
-        chosen = options.kind == spec.kind
-        if spec.lengths:
-            chosen &= np.isin(options.length, spec.lengths)
-        picked = np.flatnonzero(chosen & (options.length >= spec.at + spec.width))
+        picked = _picked(options, spec)
         index, place = options.index[picked], options.offset[picked] + spec.at
         if spec.every:
             count = (options.length[picked] - 2) // spec.every
@@ -317,3 +328,15 @@ def _protocol(name: str) -> Protocol:
         if protocol.name == name:
             return protocol
     raise KeyError(name)
+
+
+def _picked(options: Options, spec: OptionField) -> NDArray[np.int64]:
+    """Return which options hold a value."""
+    import numpy as np
+
+    picked = np.flatnonzero(options.kind == spec.kind)
+    length = options.length[picked]
+    fits = length >= spec.at + spec.width
+    if spec.lengths:
+        fits &= np.isin(length, spec.lengths)
+    return picked[fits]

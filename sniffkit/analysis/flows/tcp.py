@@ -7,29 +7,30 @@ those silent for longest. A conversation that goes on after that is told again a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from sniffkit.analysis.answer_times import AnswerTimes
 from sniffkit.analysis.flows.stream_table import Layout, StreamTable
-from sniffkit.analysis.flows.totals import TOTALS, add_packets, ip_octets
-from sniffkit.analysis.segments import SYN
-from sniffkit.analysis.streams import Streams
+from sniffkit.analysis.flows.totals import TOTALS, add_packets
+from sniffkit.analysis.segments import FIN, RST, SYN
+from sniffkit.analysis.streams import sorted_rows
 from sniffkit.analysis.tcp.ack_times import TcpAckTimes
 from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.tcp.mark_names import Mark
 from sniffkit.analysis.tcp.marks import TcpMarks
-from sniffkit.analysis.tcp.outcomes import TcpOutcomes
+from sniffkit.analysis.tcp.outcomes import TcpOutcomes, chosen_numbers
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sniffkit.analysis.flows.prepared import Ends, Prepared
     from sniffkit.analysis.segments import Segments
-    from sniffkit.analysis.streams import StreamNumbers
+    from sniffkit.analysis.streams import StreamNumbers, Streams
     from sniffkit.analysis.tcp.marks import Marks
-    from sniffkit.protocols.columns import Columns
 
 CLOSED_NS = 60 * 10**9
 """A closed conversation is let go after this silence: as long as Linux keeps TIME-WAIT."""
@@ -42,6 +43,9 @@ LOOK_NS = 10 * 10**9
 
 MOST_OPEN = 50_000
 """Conversations with state at the same time (about 2 KB each)."""
+
+MOST_TURNS = 64
+"""So many silences of one stream within a batch are looked at."""
 
 EVENTS = {
     "retransmissions": Mark.RETRANSMISSION,
@@ -68,6 +72,7 @@ LAYOUT: Layout = {
     "answer_least": (np.int64, 2, 0),
     "answer_median": (np.int64, 2, 0),
     "answer_greatest": (np.int64, 2, 0),
+    "ending": (np.bool_, 1, 0),
     "repeated_last": (np.uint16, 1, 0),
     "latest_direction": (np.uint8, 1, 0),
     "course": (np.uint16, 1, 0),
@@ -81,55 +86,110 @@ LAYOUT: Layout = {
     "zeek": (np.uint32, 1, 0),
 }
 """By direction: events, options of the SYN, how many SYNs, acknowledgments that answer something and their times.
-repeated_last: segments sent again after the last of the other side. zeek: index into ``TcpOutcomes.words``."""
+ending: a FIN or RST was seen. repeated_last: segments sent again after the last of the other side. zeek: index into ``TcpOutcomes.words``."""
 
 
 class TcpFlows:
     """Fed batch by batch; ``table`` has a row a stream.
 
+    Where a batch ends makes no difference: a conversation that was silent too long begins its next part with the very
+    packet that breaks the silence, and whether there are too many is looked at after every so many packets.
+
+    ends:   knows who each stream is between
     let_go: conversations written down before they closed because there were too many
     """
 
-    def __init__(self, most_open: int = MOST_OPEN) -> None:
-        self.streams = Streams()
+    def __init__(self, ends: Ends, most_open: int = MOST_OPEN) -> None:
+        self.ends = ends
         self.marks = TcpMarks()
         self.table = StreamTable(LAYOUT)
-        self.outcomes = TcpOutcomes(self.streams, self.table)
+        self.outcomes = TcpOutcomes(cast("Streams", ends), self.table)
         self.let_go = 0
         self._ack_times = TcpAckTimes()
         self._answer_times = AnswerTimes()
         self._most_open = most_open
+        self._every = max(most_open // 4, 1)
         self._looked_ns = NO_TIME
 
-    def feed(self, columns: Columns, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64]) -> Marks:
-        """Add a batch, numbered by ``streams``.
-
-        twice: int64 (n,) for each packet the number of the one it is a second capture of, or 0
-        """
-        marks = self.marks.feed(segments, numbers, twice[segments.row])
+    def feed(self, prepared: Prepared) -> NDArray[np.uint16]:
+        """Add a batch; return the marks of its segments: uint16 (m,)."""
+        segments, numbers = prepared.segments, prepared.numbers
+        mask = np.zeros(len(segments), np.uint16)
         if not len(segments):
-            return marks
+            return mask
+        stamped = np.zeros(len(segments), np.bool_)
+        stamped[prepared.stamped] = True
+        for rows in self._pieces(segments, numbers):
+            if rows is None:
+                mask = self._add(segments, numbers, prepared.twice, prepared.octets, stamped)
+            else:
+                some, which = segments.take(rows), chosen_numbers(numbers, rows)
+                mask[rows] = self._add(some, which, prepared.twice, prepared.octets[rows], stamped[rows])
+        known = segments.time_ns[segments.time_ns != NO_TIME]
+        if len(known):
+            self._let_go(int(known[-1]))
+        return mask
+
+    def _pieces(self, segments: Segments, numbers: StreamNumbers) -> Iterator[NDArray[np.int64] | None]:
+        """Yield which segments to add together, in turns; None: all of them. Between two turns streams are let go."""
+        if self.marks.open + int(numbers.opened.sum()) <= self._most_open:
+            yield from self._parts(segments, numbers, None)
+            return
+        turn = segments.number // self._every
+        for begin in np.flatnonzero(np.append(True, turn[1:] != turn[:-1])).tolist():
+            end = int(np.searchsorted(turn, turn[begin], side="right"))
+            if begin or segments.number[begin] % self._every == 0:
+                self._let_go_of_many()
+            yield from self._parts(segments, numbers, np.arange(begin, end))
+
+    def _parts(
+        self, segments: Segments, numbers: StreamNumbers, rows: NDArray[np.int64] | None
+    ) -> Iterator[NDArray[np.int64] | None]:
+        """Yield the segments ``rows`` so that streams which were silent too long are ended before they go on."""
+        some = segments if rows is None else segments.take(rows)
+        stream = numbers.stream if rows is None else numbers.stream[rows]
+        turn, silent_ns = silences(self.table, some, stream)
+        if turn is None:
+            yield rows
+            return
+        every = np.arange(len(some)) if rows is None else rows
+        for number in range(int(turn.max()) + 1):
+            mine = np.flatnonzero(turn == number)
+            if number:
+                first = mine[silent_ns[mine] > 0]
+                again, at = np.unique(stream[first], return_index=True)
+                over = self.outcomes.write(again)
+                self._end(np.union1d(over, again[silent_ns[first[at]] >= IDLE_NS]))
+            yield every[mine]
+
+    def _add(
+        self,
+        segments: Segments,
+        numbers: StreamNumbers,
+        twice: NDArray[np.int64],
+        octets: NDArray[np.int64],
+        stamped: NDArray[np.bool_],
+    ) -> NDArray[np.uint16]:
+        """Add segments; twice: int64 (n,) by packet. Return their marks."""
+        again = twice[segments.row]
+        marks = self.marks.feed(segments, numbers, again)
         real = segments.length >= 0
         groups = marks.by_stream()
         if not real.all():
             groups = Groups.by_stream(numbers, np.flatnonzero(real))
         self.table.begin(marks.by_stream().stream)
         if len(groups.stream):  # else there are only headers quoted in ICMP errors
-            octets = ip_octets(columns, columns.rows("tcp"))
             add_packets(self.table, groups, octets, segments.length, segments.time_ns, segments.number)
             self._add_events(groups, marks)
-        self._add_options(columns, segments, numbers, real & (twice[segments.row] == 0))
+        self._add_flags(segments, numbers, real & (again == 0), stamped)
         times = self._ack_times.feed(segments, numbers, marks)
         at = np.flatnonzero(times.frame)
         self._answer_times.feed(self.table, numbers.stream[at] * 2 + numbers.direction[at], times.rtt_ns[at])
         self.outcomes.feed(segments, numbers, marks, twice)
-        known = segments.time_ns[segments.time_ns != NO_TIME]
         if len(marks.let_go):
             self.let_go += len(marks.let_go)
             self._end(marks.let_go)
-        if len(known):
-            self._let_go(int(known[-1]))
-        return marks
+        return marks.mask
 
     def finish(self) -> None:
         """Write down everything that is still open."""
@@ -161,37 +221,42 @@ class TcpFlows:
         table["repeated_last"][streams] = np.minimum(before + since, 0xFFFF)
         table["latest_direction"][streams] = side
 
-    def _add_options(
-        self, columns: Columns, segments: Segments, numbers: StreamNumbers, real: NDArray[np.bool_]
+    def _add_flags(
+        self, segments: Segments, numbers: StreamNumbers, real: NDArray[np.bool_], stamped: NDArray[np.bool_]
     ) -> None:
-        """Note what the SYNs offer."""
+        """Note what the SYNs offer, and which streams have had a FIN or RST."""
+        ending = (segments.flags & (FIN | RST)) != 0
+        self.table["ending"][numbers.stream[ending]] = True
         syn = np.flatnonzero(((segments.flags & SYN) != 0) & real)
         if not len(syn):
             return
         at = numbers.stream[syn], numbers.direction[syn].astype(np.int64)
-        np.add.at(self.table["syn"], at, np.uint16(1))
+        self.table.count_up("syn", at)
         self.table["mss"][at] = segments.mss[syn]
         self.table["window_scale"][at] = segments.scale_shift[syn]
         self.table["sack_permitted"][at] = segments.sack_permitted[syn]
-        stamped, _ = columns.sparse("tcp.options.timestamp.tsval")
-        self.table["timestamps"][at] = np.isin(syn, stamped)
+        self.table["timestamps"][at] = stamped[syn]
 
     def _let_go(self, now_ns: int) -> None:
-        """Write down and let go what is closed or idle, and what is too much."""
-        table = self.table
-        if now_ns - self._looked_ns >= LOOK_NS or self._looked_ns == NO_TIME:
-            self._looked_ns = now_ns
-            streams = self.outcomes.open()
-            silent = now_ns - table["latest_ns"][streams]
-            over = self.outcomes.write(streams[silent >= CLOSED_NS])
-            self._end(np.union1d(over, streams[silent >= IDLE_NS]))
-        if self.marks.open > self._most_open:
-            streams = self.outcomes.open()
-            many = min(len(streams) - self._most_open + self._most_open // 4, len(streams) - 1)
-            if many > 0:
-                oldest = np.sort(streams[np.argpartition(table["last_packet"][streams], many)[:many]])
-                self.let_go += len(oldest) - len(self.outcomes.write(oldest))
-                self._end(oldest)
+        """Write down and let go what is closed or idle."""
+        if now_ns - self._looked_ns < LOOK_NS and self._looked_ns != NO_TIME:
+            return
+        self._looked_ns = now_ns
+        streams = self.outcomes.open()
+        silent = now_ns - self.table["latest_ns"][streams]
+        over = self.outcomes.write(streams[silent >= CLOSED_NS])
+        self._end(np.union1d(over, streams[silent >= IDLE_NS]))
+
+    def _let_go_of_many(self) -> None:
+        """Write down and let go what has been silent for longest where there is too much."""
+        if self.marks.open <= self._most_open:
+            return
+        streams = self.outcomes.open()
+        many = min(len(streams) - self._most_open + self._every, len(streams) - 1)
+        if many > 0:
+            oldest = np.sort(streams[np.argpartition(self.table["last_packet"][streams], many)[:many]])
+            self.let_go += len(oldest) - len(self.outcomes.write(oldest))
+            self._end(oldest)
 
     def _end(self, streams: NDArray[np.int64]) -> None:
         if not len(streams):
@@ -202,3 +267,49 @@ class TcpFlows:
         self.outcomes.forget(streams)
         self.marks.forget(streams)
         self._ack_times.forget(streams)
+
+
+def silences(
+    table: StreamTable, segments: Segments, stream: NDArray[np.int64]
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+    """Return how often each segment's stream was silent too long before it, and the silence right before it.
+
+    int64 (m,) both; the silence is 0 where it is short, the first is None where all are. Too long: an hour, or a minute
+    after a FIN or RST. At most MOST_TURNS are counted.
+    """
+    none = np.zeros(0, np.int64)
+    time = segments.time_ns
+    known = np.minimum(stream, max(table.count - 1, 0))
+    carried = stream < table.count
+    if table.count:
+        carried &= ~table["ended"][known]
+        latest = np.where(carried, table["latest_ns"][known], NO_TIME)
+    else:
+        latest = np.full(len(stream), NO_TIME)
+    oldest = min(int(time.min()), int(latest[latest != NO_TIME].min(initial=int(time.max()))))
+    if int(time.max()) - oldest < CLOSED_NS:
+        return None, none
+    order = sorted_rows(stream)
+    ordered, when = stream[order], time[order]
+    begins = np.append(True, ordered[1:] != ordered[:-1])
+    before = np.append(NO_TIME, when[:-1])
+    before[begins] = latest[order][begins]
+    gap = np.where((before == NO_TIME) | (when == NO_TIME), 0, when - before)
+    if not (gap >= CLOSED_NS).any():
+        return None, none
+    start = np.flatnonzero(begins)
+    of = np.cumsum(begins) - 1
+    closing = (segments.flags[order] & (FIN | RST)) != 0
+    earlier = np.cumsum(closing) - closing
+    closed = earlier > earlier[start][of]
+    if table.count:
+        closed |= (carried & table["ending"][known])[order]
+    long = (gap >= IDLE_NS) | ((gap >= CLOSED_NS) & closed)
+    if not long.any():
+        return None, none
+    turns = np.cumsum(long)
+    turns -= (turns - long)[start][of]
+    turn, silent = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
+    turn[order] = np.minimum(turns, MOST_TURNS)
+    silent[order] = np.where(long, gap, 0)
+    return turn, silent
