@@ -11,12 +11,11 @@ root, test and school.test are signed (DNSSEC), example and what is below are no
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from typing import TYPE_CHECKING
 
 from sniffkit.lab import dns_servers, dns_zones
 from sniffkit.lab.odd_servers import OddServers
+from sniffkit.lab.workplace import Workplace
 from sniffkit.lab.world import CLIENT, CLIENT_MAC, DNS, DNS_MAC, ROUTER, ROUTER_MAC, World
 
 if TYPE_CHECKING:
@@ -47,7 +46,8 @@ class DnsWorld(World):
     ) -> None:
         dns_servers.require()
         super().__init__()
-        self.directory = tempfile.mkdtemp(prefix="sniffkit-lab-")
+        self.workplace = Workplace()
+        self.directory = self.workplace.path
         self.servers: list[dns_servers.Server] = []
         self.odd: OddServers | None = None
         try:
@@ -80,7 +80,7 @@ class DnsWorld(World):
                 self.odd.close()
             super().close()
         finally:
-            shutil.rmtree(self.directory, ignore_errors=True)
+            self.workplace.close()
 
     def _join_lan(self) -> None:
         """Client and resolver on one switch of the router; everybody knows his neighbours."""
