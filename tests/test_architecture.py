@@ -33,8 +33,7 @@ THIRD_PARTIES = {
     "pyarrow": ["renderers/tables.py"],
     "rich": ["renderers/"],
     "textual": ["renderers/"],
-    # the latter two join ready pieces of JSON, for speed
-    "orjson": ["renderers/json.py", "explanations/dns_lines.py", "explanations/dns_pieces.py"],
+    "orjson": ["renderers/json.py", "explanations/dns_lines.py"],  # the latter joins ready pieces of JSON, for speed
     "typer": ["commands/"],
     "numpy": [""],
 }

@@ -96,12 +96,14 @@ class Catalogue:
         found = self.find(key, part)
         if found is None:
             raise KeyError(f"{key}.{part}.{self.language}")
-        if not values:
-            return found
-        names = self._blanks.get(found)
+        return self.filled(found, **values) if values else found
+
+    def filled(self, text: str, **values: object) -> str:
+        """Return a text, or a part of one, with its values filled in."""
+        names = self._blanks.get(text)
         if names is None:
-            names = self._blanks[found] = tuple({name for _, name, _, _ in Formatter().parse(found) if name})
-        return found.format_map({name: self._shown(name, values) for name in names})
+            names = self._blanks[text] = tuple({name for _, name, _, _ in Formatter().parse(text) if name})
+        return text.format_map({name: self._shown(name, values) for name in names})
 
     def find(self, key: str, part: str) -> str | None:
         """Return a text as it stands in the file, None where there is none."""

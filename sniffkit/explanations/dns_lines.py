@@ -15,7 +15,7 @@ from sniffkit.analysis.addresses import address_octets, ip_text
 from sniffkit.analysis.dns.exchange import FLAGS
 from sniffkit.analysis.dns.kinds import KINDS
 from sniffkit.analysis.dns.sections import Records, records_of
-from sniffkit.explanations.dns_pieces import MessageTexts, Texts, json_text
+from sniffkit.explanations.dns_pieces import MessageTexts, Texts
 from sniffkit.explanations.exchange_records import dns_record
 from sniffkit.protocols.dns_data import Type, rcode_name, type_name
 from sniffkit.protocols.dns_name import unicode_name
@@ -50,7 +50,7 @@ class DnsLines:
     """Writes runs of exchanges; remembers the texts that come again and again."""
 
     def __init__(self) -> None:
-        self._texts = MessageTexts()
+        self._texts = MessageTexts(lambda text: json_text(text)[1:-1], '"')
         self._ends: Texts[bytes] = Texts(lambda raw: f'"{ip_text(raw)}"')
         self._types: Texts[int] = Texts(lambda kind: f'"{type_name(kind)}"')
         self._verdicts: Texts[int] = Texts(_verdict)
@@ -141,6 +141,11 @@ class DnsLines:
             for end, many in zip(stop.tolist(), count.tolist(), strict=True)
         ]
         return listed, list(map(_CLOSING.__getitem__, last.tolist()))
+
+
+def json_text(text: str | None) -> str:
+    """Return a text as JSON has it, quotation marks included."""
+    return orjson.dumps(text).decode()
 
 
 def _edns(found: Records, size: int, odd: set[int]) -> NDArray[np.int64]:

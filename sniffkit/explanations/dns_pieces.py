@@ -1,7 +1,7 @@
-"""Names and data of many DNS messages as JSON texts, each written once and kept; None for what is unusual.
+"""Names and data of many DNS messages as texts, in JSON or for people, each written once and kept.
 
-What is None is for the reader that goes message by message: a name that cannot be read or whose pointers do not lead
-backwards, data that does not fit its type.
+What is unusual is None and for the reader that goes message by message: a name that cannot be read or whose pointers
+do not lead backwards, data that does not fit its type.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from struct import Struct
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
-import orjson
 
 from sniffkit.protocols.dns_data import Type, data_text
 from sniffkit.protocols.dns_name import LONGEST, BadName, name_text, read_name
@@ -55,11 +54,16 @@ class Texts(dict[Known, str], Generic[Known]):
 
 
 class MessageTexts:
-    """Texts of the names and records in the responses of pairs, without the quotation marks of names."""
+    """Texts of the names and records in the responses of pairs.
 
-    def __init__(self) -> None:
-        self._labels: Texts[bytes] = Texts(_labels)
-        self._addresses: Texts[bytes] = Texts(_address)
+    write: makes a text what it must be where it is going to stand
+    mark:  what stands before and after the data of a record; names are without it
+    """
+
+    def __init__(self, write: Callable[[str], str], mark: str) -> None:
+        self._write, self._mark = write, mark
+        self._labels: Texts[bytes] = Texts(self._of_labels)
+        self._addresses: Texts[bytes] = Texts(self._of_address)
 
     def questions(self, pairs: DnsPairs) -> list[str | None]:
         """Return the name that each pair asks for."""
@@ -83,7 +87,7 @@ class MessageTexts:
         return owners
 
     def data(self, pairs: DnsPairs, found: Records) -> list[str | None]:
-        """Return the data of each record, quotation marks included."""
+        """Return the data of each record."""
         octets, addresses = pairs.octets, self._addresses
         length = found.end - found.data
         plain = ((found.type == Type.A) & (length == 4)) | ((found.type == Type.AAAA) & (length == 16))
@@ -123,23 +127,24 @@ class MessageTexts:
         return names
 
     def _data(self, octets: bytes, start: int, end: int, kind: int, data: int, after: int) -> str:
-        """Return a record's data as JSON."""
+        """Return a record's data."""
+        mark = self._mark
         if kind in _NAMES:
             target, _, behind = self._name(octets, start, end, data)
             if behind != after:
                 raise _Odd
-            return f'"{target}"'
+            return f"{mark}{target}{mark}"
         if kind == Type.SOA:
             first, _, second = self._name(octets, start, end, data)
             mailbox, _, numbers = self._name(octets, start, end, second)
             if numbers + 20 != after:
                 raise _Odd
             words = " ".join(map(str, _FIVE_NUMBERS.unpack_from(octets, numbers)))
-            return f'"{first} {mailbox} {words}"'
-        return json_text(data_text(octets[start:end], data - start, after - start, kind))
+            return f"{mark}{first} {mailbox} {words}{mark}"
+        return f"{mark}{self._write(data_text(octets[start:end], data - start, after - start, kind))}{mark}"
 
     def _name(self, octets: bytes, start: int, end: int, at: int, pointers: int = 0) -> tuple[str, int, int]:
-        """Return a name as JSON without quotation marks, how long it is unpacked, and the place after it."""
+        """Return a name, how long it is unpacked, and the place after it."""
         place = at
         while True:
             if place >= end:
@@ -168,20 +173,13 @@ class MessageTexts:
             return rest, more, place + 2
         return (text if rest == "." else f"{text}.{rest}"), length + more, place + 2
 
+    def _of_labels(self, octets: bytes) -> str:
+        """Return whole labels as text."""
+        try:
+            labels, _ = read_name(octets + b"\0", 0)
+        except BadName:
+            raise _Odd from None
+        return self._write(name_text.__wrapped__(labels))  # kept here, so not there as well
 
-def json_text(text: str | None) -> str:
-    """Return a text as JSON has it, quotation marks included."""
-    return orjson.dumps(text).decode()
-
-
-def _labels(octets: bytes) -> str:
-    """Return whole labels as JSON without quotation marks."""
-    try:
-        labels, _ = read_name(octets + b"\0", 0)
-    except BadName:
-        raise _Odd from None
-    return json_text(name_text.__wrapped__(labels))[1:-1]  # kept here, so not there as well
-
-
-def _address(octets: bytes) -> str:
-    return f'"{inet_ntop(AF_INET if len(octets) == 4 else AF_INET6, octets)}"'
+    def _of_address(self, octets: bytes) -> str:
+        return f"{self._mark}{inet_ntop(AF_INET if len(octets) == 4 else AF_INET6, octets)}{self._mark}"

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any
 
-from sniffkit.explanations.lesson import Line, Note, PacketLesson, Summary, Table
+from sniffkit.explanations.dns_plain import PlainAnswers
+from sniffkit.explanations.dns_words import DnsWords
+from sniffkit.explanations.lesson import Note, Summary, Table
 from sniffkit.explanations.plain import escaped
-from sniffkit.explanations.told_briefly import ToldBriefly, seconds
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from sniffkit.analysis.dns.exchange import DnsExchange
-    from sniffkit.analysis.facts import Fact
+    from sniffkit.analysis.dns.listing import DnsRun
+    from sniffkit.analysis.dns.pairs import DnsPairs
     from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.explanations.lesson import PacketLesson
     from sniffkit.protocols.columns import Columns
 
 SERVERS_SHOWN = 20
@@ -26,8 +29,6 @@ TIMES_KEPT = 10_000
 
 DNS_OVER_TLS = 853
 """Port of DNS over TLS and over QUIC (RFC 7858, RFC 9250)."""
-
-_SHOWN = {"dns": "DNS", "mdns": "mDNS", "llmnr": "LLMNR"}
 
 
 class DnsStory:
@@ -40,14 +41,18 @@ class DnsStory:
     def __init__(
         self, catalogue: Catalogue, verbose: bool = False, chosen: Callable[[Iterable[int]], bool] | None = None
     ) -> None:
-        from sniffkit.analysis.dns.resolution import DnsResolution
+        from sniffkit.analysis.dns.listing import DnsListing
 
         self._catalogue = catalogue
         self._verbose = verbose
         self._chosen = chosen
-        self._resolution = DnsResolution(tell=False)
-        self._briefly = ToldBriefly(catalogue, verbose)
-        self._first_ns: int | None = None
+        self._listing = DnsListing()
+        self._words = DnsWords(catalogue, verbose)
+        self._plain: PlainAnswers | None = None
+        # a question waits until the ones that were asked for its sake are known; what came after it waits with it
+        self._waiting: deque[DnsExchange | tuple[DnsPairs, int, PacketLesson | None]] = deque()
+        self._known = -1  # place of the last question that nothing can come to any more
+        self._shown_below: set[int] = set()
         self._servers: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._times: dict[str, list[int]] = defaultdict(list)
         self._encrypted = 0
@@ -57,22 +62,24 @@ class DnsStory:
         import numpy as np
 
         batch = columns.batch
-        if self._first_ns is None and len(known := batch.time_ns[batch.time_ns != NO_TIME]):
-            self._first_ns = int(known[0])
+        if self._words.first_ns is None and len(known := batch.time_ns[batch.time_ns != NO_TIME]):
+            self._words.first_ns = int(known[0])
         for protocol in ("tcp", "udp"):
             ends = columns[f"{protocol}.srcport"], columns[f"{protocol}.dstport"]
             self._encrypted += int(np.count_nonzero((ends[0] == DNS_OVER_TLS) | (ends[1] == DNS_OVER_TLS)))
-        self._resolution.feed(columns)
-        yield from self._lessons(self._resolution.take())
+        for run in self._listing.feed(columns):
+            yield from self._run(run)
 
     def end(self) -> Iterator[PacketLesson]:
         """Yield the questions that are left at the end of the capture."""
-        yield from self._lessons(self._resolution.finish())
+        for run in self._listing.finish():
+            yield from self._run(run)
+        yield from self._told(everything=True)
 
     def summary(self) -> Summary:
         """Return what stands at the end."""
         say = self._catalogue.text
-        counts = self._resolution.counts
+        counts = self._listing.counts
         names = ("questions", "answers", "unanswered", "asked-again", "unasked")
         found: dict[str, Any] = {name.replace("-", "_"): counts[name] for name in names}
         heading = say("dns.summary", **found)
@@ -96,61 +103,92 @@ class DnsStory:
         note = say("summary.more", count=more) if more > 0 else ""
         return Table("", headings, tuple(rows), frozenset({1, 2, 3, 4}), note)
 
-    def _lessons(self, exchanges: Iterable[DnsExchange]) -> Iterator[PacketLesson]:
-        for exchange in exchanges:
-            if exchange.query_packets:
-                server = self._servers[exchange.server]
-                server[0] += 1
-                server[1] += bool(exchange.response_packets)
-                server[2] += len(exchange.query_packets) - 1
-                if exchange.elapsed_ns is not None and len(self._times[exchange.server]) < TIMES_KEPT:
-                    self._times[exchange.server].append(exchange.elapsed_ns)
-            if self._chosen is None or self._chosen(exchange.packets):
-                yield self._lesson(exchange)
+    def _run(self, run: DnsRun) -> Iterator[PacketLesson]:
+        """Take in exchanges; yield the lessons of those whose turn has come."""
+        pairs, others = run.pairs, iter(run.others)
+        if self._plain is None:
+            briefly = self._words.briefly
+            self._plain = PlainAnswers(briefly.sentence, self._catalogue.language, self._words.first_ns)
+        plain = self._plain.of(pairs) if len(pairs) and not self._verbose else [None] * len(pairs)
+        other = next(others, None)
+        for at, (place, lesson) in enumerate(zip(pairs.place.tolist(), plain, strict=True)):
+            while other is not None and other.place < place:
+                self._take_in(other)
+                yield from self._told()
+                other = next(others, None)
+            self._known = place
+            if self._waiting or lesson is None or not self._is_known(lesson):
+                self._waiting.append((pairs, at, lesson))
+                yield from self._told()
+            elif self._chosen is None or self._chosen((int(pairs.query[at]), int(pairs.response[at]))):
+                yield lesson
+        while other is not None:
+            self._take_in(other)
+            yield from self._told()
+            other = next(others, None)
+        self._count_pairs(pairs)
 
-    def _lesson(self, exchange: DnsExchange) -> PacketLesson:
-        protocol = _SHOWN[exchange.family] + ("/TCP" if exchange.transport == "tcp" else "")
-        line = Line(
-            exchange.packet,
-            seconds(exchange.asked_ns, self._first_ns),
-            escaped(exchange.client),
-            escaped(exchange.server),
-            protocol,
-            0,
-            escaped(self._headline(exchange)),
-        )
-        notes = self._briefly.notes(self._facts(exchange))
-        return PacketLesson(line, notes=notes + self._records(exchange))
+    def _take_in(self, exchange: DnsExchange) -> None:
+        self._known = exchange.place
+        self._waiting.append(exchange)
+        if exchange.query_packets:
+            self._count(exchange.server, 1, bool(exchange.response_packets), len(exchange.query_packets) - 1)
+            if exchange.elapsed_ns is not None:
+                self._times[exchange.server][TIMES_KEPT:] = [exchange.elapsed_ns]
 
-    def _headline(self, exchange: DnsExchange) -> str:
-        """Return the question in the words of the wire, and the packets that belong to it."""
-        parts = [exchange.name, exchange.type_name]
-        if len(exchange.query_packets) > 1:
-            parts.append(f"(×{len(exchange.query_packets)})")
-        if exchange.query_packets and exchange.response_packets:
-            parts.append("→ " + ", ".join(map(str, exchange.response_packets[:4])))
-        if exchange.rcode is not None:
-            parts.append(exchange.rcode)
-        return " ".join(part for part in parts if part)
+    def _told(self, everything: bool = False) -> Iterator[PacketLesson]:
+        """Yield the lessons of the questions that need not wait any longer."""
+        while self._waiting:
+            first = self._waiting[0]
+            if isinstance(first, tuple):
+                pairs, at, lesson = first
+                exchange = pairs.exchange(at)
+                known = lesson is not None and self._is_known(lesson)
+            elif everything or last_of(first) <= self._known:
+                exchange, known, lesson = first, False, None
+            else:
+                return
+            self._waiting.popleft()
+            if exchange.place in self._shown_below:
+                self._shown_below.discard(exchange.place)
+            elif self._chosen is None or self._chosen(exchange.packets):
+                self._shown_below.update(below(exchange))
+                yield lesson if known and lesson is not None else self._words.lesson(exchange)
 
-    def _facts(self, exchange: DnsExchange) -> list[Fact]:
-        from sniffkit.analysis.dns.facts import facts_of
+    def _is_known(self, lesson: PacketLesson) -> bool:
+        """Say whether one sentence is enough."""
+        return self._words.briefly.is_known(lesson.notes[0].id)
 
-        return facts_of(exchange)
+    def _count_pairs(self, pairs: DnsPairs) -> None:
+        """Count plain pairs by server."""
+        import numpy as np
 
-    def _records(self, exchange: DnsExchange) -> tuple[Note, ...]:
-        """Return every record of the answer as a note of its own (-v)."""
-        message = exchange.message
-        if not self._verbose or message is None:
-            return ()
-        from sniffkit.protocols.dns_data import type_name
+        from sniffkit.analysis.addresses import address_octets, ip_text
 
-        say = self._catalogue.text
-        sections = (("answer", message.answers), ("authority", message.authorities))
-        notes = []
-        for name, records in (*sections, ("additional", message.additionals)):
-            for record in records:
-                text = f"{record.name} {record.ttl} {type_name(record.type)} {record.data}"
-                told = say("dns.section", section=say(f"dns.section.{name}"), record=escaped(text))
-                notes.append(Note("dns.section", "note", told))
-        return tuple(notes)
+        if not len(pairs):
+            return
+        servers, which = np.unique(address_octets(pairs.server), axis=0, return_inverse=True)
+        elapsed = pairs.answered_ns - pairs.asked_ns
+        for place, octets in enumerate(servers):
+            server, mine = ip_text(octets.tobytes()), elapsed[which == place]
+            self._count(server, len(mine), len(mine), 0)
+            room = TIMES_KEPT - len(self._times[server])
+            self._times[server] += mine[: max(room, 0)].tolist()
+
+    def _count(self, server: str, questions: int, answers: int, again: int) -> None:
+        counts = self._servers[server]
+        counts[0] += questions
+        counts[1] += answers
+        counts[2] += again
+
+
+def below(exchange: DnsExchange) -> Iterator[int]:
+    """Yield the numbers of all questions that were asked for the sake of one."""
+    for helper in exchange.helpers:
+        yield helper.place
+        yield from below(helper)
+
+
+def last_of(exchange: DnsExchange) -> int:
+    """Return the number of the last question that was asked for the sake of one, its own where there is none."""
+    return max(below(exchange), default=exchange.place)

@@ -9,11 +9,15 @@ from sniffkit.analysis.facts import Level
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One thing worth knowing about a packet."""
+    """One thing worth knowing about a packet.
+
+    filters: what it stands on as filters for other programs, in words; empty where they were told before
+    """
 
     id: str
     level: Level
     text: str
+    filters: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +44,24 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """What stands below a packet because it was done for its sake; ``seen`` is false where the capture lacks it."""
+
+    head: str
+    notes: tuple[Note, ...] = ()
+    branches: tuple[Branch, ...] = ()
+    seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class PacketLesson:
-    """A packet that is told: its line, the step it takes, both ends' states, and the notes."""
+    """A packet that is told: its line, the step it takes, both ends' states, the notes, and what was done for it."""
 
     line: Line
     step: str = ""
     states: tuple[EndState, ...] = ()
     notes: tuple[Note, ...] = ()
+    branches: tuple[Branch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

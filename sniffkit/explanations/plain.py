@@ -8,7 +8,7 @@ def escaped(text: str) -> str:
 
     Direction overrides and zero-width characters are escaped too: a name must look like what it is.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable():
         return text
     return "".join(character if character.isprintable() else _code(character) for character in text)
 

@@ -1,4 +1,7 @@
-"""Facts as notes, in full while they are new and in one sentence after that: a lesson is not given twenty times."""
+"""Facts as notes, in full while they are new and in one sentence after that: a lesson is not given twenty times.
+
+That sentence is the brief form of the text; where it has none, the first sentence of a lesson, and a note is left out.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 IN_FULL = 2
 """How many times a lesson is given in full."""
 
-_FIRST_SENTENCE = re.compile(r".+?(?:。|(?<! no)(?<!\bNo)\.(?= [A-Z]))")
+_FIRST_SENTENCE = re.compile(r".+?(?:。|(?<! no)(?<!\bNo)\.(?= [A-Z{]))")
 
 
 class ToldBriefly:
@@ -31,20 +34,30 @@ class ToldBriefly:
         self._catalogue = catalogue
         self._unfolded = unfolded
         self._told: Counter[str] = Counter()
+        self._short: dict[str, str] = {}
 
     def notes(self, facts: Iterable[Fact]) -> tuple[Note, ...]:
         """Return the notes of one packet; a warning is always given in full."""
         found = []
         for fact in facts:
+            brief = self.is_known(fact.id) and fact.level != "warning"
+            if brief and fact.level == "note" and self._catalogue.find(fact.id, "brief") is None:
+                continue
             self._told[fact.id] += 1
             values = {name: escaped(value) if isinstance(value, str) else value for name, value in fact.values.items()}
-            text = self._catalogue.text(fact.id, "text", **values)
-            if self._told[fact.id] > IN_FULL and fact.level != "warning" and not self._unfolded:
-                if fact.level == "note":
-                    continue
-                text = first_sentence(text)
-            found.append(Note(fact.id, fact.level, text))
+            text = self.sentence(fact.id) if brief else self._catalogue.text(fact.id)
+            found.append(Note(fact.id, fact.level, self._catalogue.filled(text, **values)))
         return tuple(found)
+
+    def is_known(self, id: str) -> bool:
+        """Say whether a lesson was given in full as often as it needs."""
+        return self._told[id] >= IN_FULL and not self._unfolded
+
+    def sentence(self, id: str) -> str:
+        """Return the one sentence that is left of a lesson, its blanks not filled in."""
+        if id not in self._short:
+            self._short[id] = self._catalogue.find(id, "brief") or first_sentence(self._catalogue.text(id))
+        return self._short[id]
 
 
 def first_sentence(text: str) -> str:

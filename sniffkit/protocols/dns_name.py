@@ -90,6 +90,12 @@ def unicode_name(name: str) -> str:
     return shown if shown != name else ""
 
 
+def both_ways(name: str) -> str:
+    """Return a name as it is sent, and behind it in its own script where it has one: ``xn--fiq228c (中文)``."""
+    shown = unicode_name(name)
+    return f"{name} ({shown})" if shown else name
+
+
 def _unicode_label(label: str) -> str:
     if not label.lower().startswith("xn--") or "\\" in label:
         return label

@@ -37,14 +37,20 @@ FIELD_COLOURS = 5
 _NO_BREAK = "\u00a0"
 _NO_START = "，。；：！？、）》”’,.;:!?) " + _NO_BREAK
 _NO_END = "（《“‘("
+_EAST_ASIAN = re.compile(r"[\u2e80-\U0010ffff]")
+_AFTER_BLANKS = re.compile(rf"(?<= )(?=[^{re.escape(_NO_START)}])")
 _TOGETHER = re.compile(
     r"(?<=\d) (?=(?:ns|µs|ms|s|min|h|MB|KB|[+×=−])(?![A-Za-z]))|(?<=[+×=−]) (?=\d)|(?<=[Ff]igure) (?=\d)|(?<=图) (?=\d)"
 )
 """Blanks inside a sum, or between a number and what it counts in."""
 
+_WIDE = re.compile(r"[^ -~·×µ→↔│┃├└─╌⋯…–—“”‘’]")
+"""A sign that may take more or less than one cell."""
+
 _SPELLED = {
     "→": "->", "↔": "<->", "│": "|", "┃": "|", "─": "-", "·": "-", "–": "-", "—": "-", "…": "...", "⋯": "...",
     "×": "x", "µ": "u", "“": '"', "”": '"', "‘": "'", "’": "'",
+    "├": "|", "└": "`", "╌": ".",
 }  # fmt: skip
 ASCII = str.maketrans(_SPELLED)
 """How signs are spelled where the encoding has none."""
@@ -93,6 +99,8 @@ class Screen:
         if self.width is None:
             return [first + text]
         room = self.width if room is None else min(room, self.width)
+        if cells(first) + cells(text) <= room:
+            return [(first + text.replace(_NO_BREAK, " ")).rstrip()]
         lines, line = [], first
         used, empty = cells(first), True
         for word in _words(_kept_together(text), max(room - cells(later), 8)):
@@ -122,7 +130,7 @@ class Screen:
 
 def _has_signs(stream: TextIO) -> bool:
     try:
-        "→│┃·⋯µ×–".encode(stream.encoding or "ascii")
+        "→│┃├└╌·⋯µ×–".encode(stream.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
@@ -143,7 +151,7 @@ def _escape_codes(style: str) -> tuple[str, str]:
 
 def cells(text: str) -> int:
     """Return how many terminal cells ``text`` takes: a Chinese character takes two."""
-    if text.isascii():
+    if text.isascii() or not _WIDE.search(text):
         return len(text)
     from rich.cells import cell_len
 
@@ -160,6 +168,10 @@ def _words(text: str, longest: int) -> Iterator[str]:
 
     longest: cells of the longest piece; a word without a place to break is cut there
     """
+    if not _EAST_ASIAN.search(text):
+        for piece in _AFTER_BLANKS.split(text):
+            yield from (piece[place : place + longest] for place in range(0, len(piece), longest))
+        return
     word, size = "", 0
     for character in text:
         wide = ord(character) >= 0x2E80

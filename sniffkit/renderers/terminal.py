@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sniffkit.renderers.screen import Screen, cells
 
 if TYPE_CHECKING:
-    from sniffkit.explanations.lesson import Fold, Note, PacketLesson, Summary, Table
+    from sniffkit.explanations.lesson import Branch, Fold, Note, PacketLesson, Summary, Table
     from sniffkit.explanations.listing import Lines
 
 _MARGIN = "      "
@@ -97,6 +97,23 @@ class Terminal:
             found += self._states(lesson)
         for note in lesson.notes:
             found += self._note(note, _MARGIN)
+        if lesson.branches:
+            found += self._branches(lesson.branches, _MARGIN)
+        return found
+
+    def _branches(self, branches: tuple[Branch, ...], margin: str) -> list[str]:
+        """Draw a tree: the last branch of each level ends its line, what was not seen hangs on a broken one."""
+        found = []
+        for place, branch in enumerate(branches):
+            last = place == len(branches) - 1
+            below = margin + ("   " if last else "│  ")
+            sign = ("└" if last else "├") + ("─ " if branch.seen else "╌ ")
+            lines = self.screen.wrapped(branch.head, margin + sign, below)
+            found += lines if branch.seen else [self.screen.paint(line, "dim") for line in lines]
+            for note in branch.notes:
+                lines = self.screen.wrapped(note.text, below, below)
+                found += [self.screen.paint(line, note.level) for line in lines]
+            found += self._branches(branch.branches, below)
         return found
 
     def _states(self, lesson: PacketLesson) -> list[str]:
@@ -118,7 +135,15 @@ class Terminal:
     def _note(self, note: Note, margin: str) -> list[str]:
         sign = _SIGNS[note.level]
         lines = self.screen.wrapped(note.text, f"{margin}{sign} ", f"{margin}  ")
-        return [self.screen.paint(line, note.level) for line in lines]
+        found = [self.screen.paint(line, note.level) for line in lines]
+        return found + [self.screen.paint(line, "dim") for line in self._filters(note, f"{margin}  ")]
+
+    def _filters(self, note: Note, margin: str) -> list[str]:
+        """Draw a note's filters: in one line where they fit, else a line each, so that they can be copied whole."""
+        together = margin + "   ".join(note.filters)
+        if not note.filters or self.screen.width is None or cells(together) <= self.screen.width:
+            return [together] if note.filters else []
+        return [line for one in note.filters for line in self.screen.wrapped(one, margin, f"{margin}  ")]
 
     def _fold(self, fold: Fold) -> list[str]:
         return [

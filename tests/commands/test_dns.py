@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,11 +27,45 @@ KEYS = {
 }  # fmt: skip
 
 
+SAMPLES = ["dns-lookup", "dns-resolver", "dns-from-the-root", "dns-faults"]
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
 @pytest.mark.parametrize("language", ["en", "zh"])
-def test_told_as_reviewed(language: str, sniffkit: Callable[..., Any], expected: Callable[..., None]) -> None:
-    run = sniffkit("dns", LOOKUP, "--lang", language, width=80)
+def test_told_as_reviewed(
+    sample: str, language: str, sniffkit: Callable[..., Any], expected: Callable[..., None]
+) -> None:
+    run = sniffkit("dns", LOOKUP.with_name(f"{sample}.pcap"), "--lang", language, width=80)
     assert (run.code, run.err) == (0, "")
-    expected(f"dns/dns-lookup.{language}.txt", run.out)
+    expected(f"dns/{sample}.{language}.txt", run.out)
+
+
+def test_a_resolver_s_steps_stand_below_the_question_they_serve(sniffkit: Callable[..., Any]) -> None:
+    """Each packet number of the sample once: what stands in a tree is not told a second time below it."""
+    out = sniffkit("dns", LOOKUP.with_name("dns-resolver.pcap"), "--lang", "en").out
+    questions = [line for line in out.splitlines() if line[:5].strip().isdigit()]
+    assert [line.split()[0] for line in questions] == ["1", "11", "13", "23", "27", "31", "45"]
+    assert out.count("packets 4 → 5, 10.5 ms: asks 192.0.2.1 (the root) for www.school.test A") == 1
+    assert '"I don\'t know; test is looked after by ns1.nic.test: ask there"' in out
+    assert "the address of ns1.nic.test, 192.0.2.11, comes along as glue" in out
+    assert out.count("not seen: any step. 10.0.0.53 asks nobody, it still has the answer: from its cache.") == 2
+    assert "not seen: the root, top-level domain test. 10.0.0.53 knew already whom to ask next: from its cache." in out
+
+
+def test_a_step_is_told_alone_where_the_filter_leaves_out_the_question_it_serves(sniffkit: Callable[..., Any]) -> None:
+    out = sniffkit("dns", LOOKUP.with_name("dns-resolver.pcap"), "--lang", "en", "-Y", "frame.number == 7").out
+    assert [line.split()[0] for line in out.splitlines() if line[:5].strip().isdigit()] == ["6"]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "gbk"])
+def test_the_tree_has_an_ascii_form(encoding: str) -> None:
+    command = [sys.executable, "-m", "sniffkit", "dns", str(LOOKUP.with_name("dns-resolver.pcap")), "--lang", "en"]
+    settings = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "80"}
+    out = subprocess.run(command, capture_output=True, env=settings, check=True).stdout.decode()
+    assert out.isascii()
+    assert "\n      |- packets 4 -> 5, 10.5 ms: asks 192.0.2.1 (the root) for www.school.test A\n      |  " in out
+    assert "\n      `- packet 10, 43.5 ms after the question" in out
+    assert "\n      `. not seen: any step." in out
 
 
 def test_json_keeps_the_contract(sniffkit: Callable[..., Any]) -> None:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from sniffkit.protocols.dns_data import rcode_name, type_name
-from sniffkit.protocols.dns_name import BadName, name_text, read_name
+from sniffkit.protocols.dns_name import BadName, both_ways, name_text, read_name
 
 if TYPE_CHECKING:
     from sniffkit.analysis.dns.kinds import ResponseKind
@@ -79,6 +79,11 @@ class DnsExchange:
     def name(self) -> str:
         """The name asked for."""
         return question_name(self.question)
+
+    @property
+    def shown_name(self) -> str:
+        """The name asked for, and in its own script where it has one."""
+        return both_ways(self.name)
 
     @property
     def type_name(self) -> str:

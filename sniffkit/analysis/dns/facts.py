@@ -66,7 +66,7 @@ class DnsTeller:
             return []
         answers = exchange.query_packets[-1]
         values = {**_values(exchange), "number": exchange.query_packets[0], "elapsed_ns": exchange.elapsed_ns}
-        facts = [_result(exchange, message, values)]
+        facts = [result(exchange)]
         if answers != exchange.query_packets[0]:
             facts.append(Fact("dns.response.after-repeats", "note", {**values, "times": len(exchange.query_packets)}))
         facts += self._from_cache(exchange, message, time_ns)
@@ -95,7 +95,7 @@ class DnsTeller:
         values = _values(exchange)
         facts = [Fact("dns.response.unasked", "note", values)]
         if exchange.message is not None and exchange.message.answers:
-            data = _some([record.data for record in exchange.message.answers])
+            data = some([record.data for record in exchange.message.answers])
             facts.append(Fact("dns.response.data", "lesson", {**values, "data": data}))
         return facts
 
@@ -105,7 +105,7 @@ class DnsTeller:
 
     def multicast(self, server: str, records: Sequence[Record], paired: Sequence[DnsExchange]) -> list[Fact]:
         """Tell a message by multicast with answers in it: to open questions, or to nobody's."""
-        data = _some([f"{record.name} {type_name(record.type)} {record.data}" for record in records])
+        data = some([f"{record.name} {type_name(record.type)} {record.data}" for record in records])
         values: dict[str, object] = {"server": server, "data": data}
         if records and all(record.ttl == 0 for record in records):
             return [Fact("dns.mdns.goodbye", "lesson", values)]
@@ -164,9 +164,11 @@ def facts_of(exchange: DnsExchange) -> list[Fact]:
     if exchange.family == "mdns":
         facts.append(Fact("dns.mdns.response", "lesson", {**values, "data": _said(exchange)}))
     else:
-        facts.append(_result(exchange, exchange.message, dict(values)))
+        facts.append(result(exchange))
     if len(sent) > 1:
         facts.append(Fact("dns.response.after-repeats", "note", {**values, "times": len(sent)}))
+    if exchange.helpers:
+        facts.append(Fact("dns.looked-up", "note", values))
     facts += [Fact("dns.message-damaged", "warning", dict(one.values)) for one in exchange.message.problems[:1]]
     return facts
 
@@ -174,39 +176,43 @@ def facts_of(exchange: DnsExchange) -> list[Fact]:
 def _said(exchange: DnsExchange) -> str:
     message = exchange.message
     records = message.answers if message is not None else []
-    return _some([f"{record.name} {type_name(record.type)} {record.data}" for record in records])
+    return some([f"{record.name} {type_name(record.type)} {record.data}" for record in records])
 
 
 def _values(exchange: DnsExchange) -> dict[str, object]:
     return {
-        "name": exchange.name,
+        "name": exchange.shown_name,
         "type": exchange.type_name,
         "client": exchange.client,
         "server": exchange.server,
     }
 
 
-def _some(texts: Sequence[str]) -> str:
+def some(texts: Sequence[str]) -> str:
     """Join the first few different texts."""
     different = list(dict.fromkeys(texts))
     return ", ".join(different[:SHOWN]) + (", …" if len(different) > SHOWN else "")
 
 
-def _result(exchange: DnsExchange, message: Message, values: dict[str, object]) -> Fact:
-    """Return the fact that says what a response amounts to."""
+def result(exchange: DnsExchange) -> Fact:
+    """Return the fact that says what the first response to a question amounts to; there must be one."""
+    message = exchange.message
+    if message is None:
+        raise ValueError("a question without an answer has no result")
+    values = _values(exchange) | {"number": exchange.query_packets[0], "elapsed_ns": exchange.elapsed_ns}
     match exchange.kind:
         case "answer":
             data = [record.data for record in message.answers if record.type in (exchange.type, Type.CNAME)]
-            values |= {"data": _some(data or [record.data for record in message.answers])}
+            values |= {"data": some(data or [record.data for record in message.answers])}
             return Fact("dns.response.answer", "lesson", values)
         case "cname-chain":
             names = chain(message)
             data = [record.data for record in message.answers if record.type == exchange.type]
-            values |= {"chain": " → ".join(names[:6]), "data": _some(data)}
+            values |= {"chain": " → ".join(names[:6]), "data": some(data)}
             return Fact("dns.response.cname-chain" if data else "dns.response.alias-only", "lesson", values)
         case "referral":
             zone, servers, glue = referred_zone(message)
-            values |= {"zone": zone, "servers": _some(servers), "count": len(servers)}
+            values |= {"zone": zone, "servers": some(servers), "count": len(servers)}
             if not glue:
                 return Fact("dns.response.referral", "lesson", values)
             values |= {"next": glue[0].name, "address": glue[0].data}
