@@ -26,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 TEXTS = ROOT / "sniffkit" / "explanations" / "texts"
 LANGUAGES = ("en", "zh")
 
-WITHOUT_LANGUAGE = {"rfc", "see"}
+WITHOUT_LANGUAGE = {"rfc", "see", "filter", "bpf", "without-bpf", "ipv6"}
 """Parts that are the same in every language."""
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

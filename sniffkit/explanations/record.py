@@ -15,6 +15,7 @@ from sniffkit.sources.batch import NO_TIME
 if TYPE_CHECKING:
     from sniffkit.analysis.capture import BatchFacts
     from sniffkit.explanations.catalogue import Catalogue
+    from sniffkit.explanations.lesson import Note
     from sniffkit.explanations.listing import Lines
     from sniffkit.explanations.story import Story
     from sniffkit.protocols.packet import FieldValue, Layer
@@ -56,9 +57,15 @@ class Records:
         }
         if not self._brief:
             notes = (*self._story.notes(facts, row), *problem_notes(packet, self._catalogue))
-            record["notes"] = [{"id": note.id, "level": note.level, "text": note.text} for note in notes]
+            record["notes"] = [self._note(note, facts, row) for note in notes]
             record["layers"] = [self._layer(layer) for layer in packet.layers]
         return record
+
+    def _note(self, note: Note, facts: BatchFacts, row: int) -> dict[str, Any]:
+        """Return a note; one that stands on something that can be filtered for has the filters, ``bpf`` None or not."""
+        record: dict[str, Any] = {"id": note.id, "level": note.level, "text": note.text}
+        one = self._story.equivalents.find(note.id, facts, row)
+        return record if one is None else record | {"filter": one.filter, "bpf": one.bpf}
 
     def _tcp(self, facts: BatchFacts, at: int) -> dict[str, Any]:
         states = int(facts.tcp.states[at])

@@ -11,6 +11,7 @@ import numpy as np
 
 from sniffkit.analysis.tcp.mark_names import Mark
 from sniffkit.analysis.tcp.states import LABELS
+from sniffkit.explanations.equivalents import Equivalents
 from sniffkit.explanations.lesson import EndState, Fold, Line, Note, PacketLesson
 from sniffkit.explanations.odd_packets import odd_packets
 from sniffkit.explanations.problems import problem_notes
@@ -49,6 +50,7 @@ class Story:
         self._catalogue = catalogue
         self._unfolded = unfolded
         self._tcp = TcpNotes(catalogue)
+        self.equivalents = Equivalents(catalogue)
         self._given: Counter[str] = Counter()
         self._run = _QuietRun()
 
@@ -121,7 +123,7 @@ class Story:
             int(facts.columns.batch.length[row]),
             _PORTS.sub(r"\1", lines.summary[row]),  # the ends have shown them
         )
-        notes = self.notes(facts, row, brief=not self._unfolded)
+        notes = self.equivalents.under(self.notes(facts, row, brief=not self._unfolded), facts, row)
         if row in lines.odd:
             notes += tuple(problem_notes(lines.odd[row], self._catalogue))
         if at < 0 or facts.segments.length[at] < 0:
