@@ -28,7 +28,7 @@ from sniffkit.lab.world import World
 RATES = (20_000, 100_000, 250_000)
 PACKETS = 3_000_000
 QUICK = 300_000
-READY = {"sniffkit": "rights|namespace|Ctrl-C", "tcpdump": "listening on", "scapy": "capturing"}
+READY = {"sniffkit": "The socket is open|This root counts", "tcpdump": "listening on", "scapy": "capturing"}
 """What a program says on standard error when it captures."""
 
 CAPTURED = {

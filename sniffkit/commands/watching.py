@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 LOOK = 0.05
 """Seconds the screen waits for packets before it looks after itself."""
 
+GATHER = 0.25
+"""Seconds for which packets are gathered before they are looked at together, where nobody is told of them."""
+
 DRAWN_EVERY = 0.25
 RATE_OVER = 2.0
 DROPS_TOLD_EVERY = 1.0
@@ -98,6 +101,7 @@ class Watching:
         from sniffkit.analysis.tcp.open_connections import OpenConnections
         from sniffkit.explanations.catalogue import Catalogue
         from sniffkit.explanations.listing import Listing
+        from sniffkit.explanations.protocol_counts import ProtocolCounts
         from sniffkit.explanations.record import Records
         from sniffkit.explanations.story import Story
         from sniffkit.renderers.screen import Screen, stdout
@@ -107,7 +111,8 @@ class Watching:
         self.source, self.recorder, self.wishes = source, recorder, wishes
         self._wanted = wanted
         self.catalogue = Catalogue(wishes.language)
-        self.analysis = CaptureAnalysis()
+        self.counted = (wishes.quiet and not wishes.json) or wishes.table
+        self.analysis = CaptureAnalysis(counted=self.counted)
         self.connections = OpenConnections(self.analysis)
         self.listing = Listing()
         self.story = Story(self.catalogue, unfolded=wishes.verbose)
@@ -116,7 +121,7 @@ class Watching:
         self.aside = Screen.of(sys.stderr, wishes.color)
         self.terminal = Terminal(self.screen)
         self.status = StatusLine(wishes.color)
-        self.protocols: Counter[str] = Counter()
+        self.counts = ProtocolCounts()
         self.child: subprocess.Popen[bytes] | None = None
         self.detail = Detail.EXPLAINED
         self._uncounted = 0
@@ -152,13 +157,14 @@ class Watching:
             self.recorder.stop()
             self._end_child()
             gc.set_threshold(*thresholds)
-            gc.unfreeze()
+            gc.freeze()  # Python's last look for unreachable objects would take a third of a second
             for each, handler in before.items():
                 signal.signal(each, handler)
 
     def _watch(self) -> None:
         while True:
-            batch = self.recorder.take(LOOK)
+            quiet = self.counted and self.wishes.quiet
+            batch = self.recorder.take(GATHER, GATHER) if quiet else self.recorder.take(LOOK)
             if batch is not None:
                 self._tell(batch)
             elif self.recorder.finished:
@@ -169,19 +175,18 @@ class Watching:
             self._look_around(batch is not None)
 
     def _tell(self, batch: Batch) -> None:
-        facts = self.analysis.feed(batch)
-        if (self.wishes.quiet and not self.wishes.json) or self.wishes.table:
-            self._count(facts)
-            return
-        if not self.wishes.json:
+        if self.listing.first_time is None:
+            self.listing.first_time = int(batch.time_ns[0])
+        if not self.counted and not self.wishes.json:
             self._give_way(batch)
-            if self.detail == Detail.COUNTS:
-                self._count(facts)
-                self._uncounted += len(batch)
-                return
+        if self.counted or self.detail == Detail.COUNTS:
+            self.counts.feed(self.analysis.feed(batch, told=False).columns)
+            self._uncounted += 0 if self.counted else len(batch)
+            return
+        facts = self.analysis.feed(batch)
         lines = self.listing.lines(facts)
         wanted = self._wanted(facts) if self._wanted else None
-        self.protocols.update(lines.protocol)
+        self.counts.packets.update(lines.protocol)
         self.status.clear()
         if self.wishes.json:
             from sniffkit.renderers.json import write_lines
@@ -196,18 +201,6 @@ class Watching:
             self.terminal.tell(self.story.tell(facts, lines, wanted))
             self._held_since = self._held_since or time.monotonic()
         self.screen.stream.flush()
-
-    def _count(self, facts: BatchFacts) -> None:
-        """Count packets by protocol without looking at each."""
-        from sniffkit.protocols.columns import PROTOCOLS
-
-        left = len(facts.columns.batch)
-        for name, shown in (("tcp", "TCP"), ("udp", "UDP"), ("icmp", "ICMP"), ("icmpv6", "ICMPv6"), ("arp", "ARP")):
-            if name in PROTOCOLS and left:
-                count = min(len(set(facts.columns.rows(name).row.tolist())), left)
-                left -= count
-                if count:
-                    self.protocols[shown] += count
 
     def _give_way(self, batch: Batch) -> None:
         """Decide how much is told of this batch, and say so where it changes."""
@@ -316,7 +309,7 @@ class Watching:
         self._tell_uncounted(self.analysis.packets)
         self.status.clear()
         if not self.wishes.json and self.recorder.keep:
-            self.terminal.summary(summarise(self.analysis, self.protocols, self.catalogue))
+            self.terminal.summary(summarise(self.analysis, self.counts.packets, self.catalogue))
             self.screen.stream.flush()
         failure, code = self.recorder.failure, ExitCode.OK
         if isinstance(failure, SniffkitError):

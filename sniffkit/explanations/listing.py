@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.capture import BatchFacts
     from sniffkit.protocols.packet import Packet
+    from sniffkit.sources.batch import Batch
 
 _FLAG_NAMES = ("FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR", "AE")
-_DNS_PORTS = (53, 5353, 5355)
+DNS_PORTS = (53, 5353, 5355)
 
 
 _SHOWN_MARKS = np.uint16(0xFFFF & ~Mark.CAPTURED_TWICE)
@@ -203,7 +204,7 @@ class Listing:
             for source, destination, octets in zip(sent.tolist(), reached.tolist(), length, strict=True)
         ]
         summary[rows.row] = np.array(texts, object)
-        dns = np.isin(sent, _DNS_PORTS) | np.isin(reached, _DNS_PORTS)
+        dns = np.isin(sent, DNS_PORTS) | np.isin(reached, DNS_PORTS)
         summary[rows.row[dns]] = None
 
     def _tcp(
@@ -245,9 +246,19 @@ class Listing:
         packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
         read_datagrams(packet, facts.columns.datagrams.get(row, ()))
         name, text = summary_of(packet)
-        protocol[row] = name or f"LINKTYPE {batch.link_type[row]}"
+        protocol[row] = _shown(name, batch, row)
         summary[row] = escaped(text)
         return packet
+
+
+def protocol_of(batch: Batch, row: int) -> str:
+    """Return the protocol of one packet as the listing names it."""
+    packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
+    return _shown(summary_of(packet)[0], batch, row)
+
+
+def _shown(name: str, batch: Batch, row: int) -> str:
+    return name or f"LINKTYPE {batch.link_type[row]}"
 
 
 def _with_ports(addresses: list[str], ports: list[int]) -> list[str]:

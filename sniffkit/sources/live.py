@@ -231,7 +231,7 @@ def _open_ring(
     required: bool,
 ) -> Capturing | None:
     """Return None where this kernel has no ring (a sandbox that plays a kernel, such as gVisor)."""
-    from sniffkit.sources.packet_ring import PacketRing
+    from sniffkit.sources.packet_ring import BLOCKS, PacketRing
 
     program: Any = ()
     if filter or snap_length < SNAP_LENGTH:
@@ -247,6 +247,7 @@ def _open_ring(
             program=program,
             milliseconds=milliseconds,
             rest=RESTS if milliseconds == PATIENT_MILLISECONDS else 0.0,
+            blocks=2 * BLOCKS if milliseconds == PATIENT_MILLISECONDS else BLOCKS,
         )
     except OSError as error:
         if interface.name not in [each.name for each in network_interfaces()]:

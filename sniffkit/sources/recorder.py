@@ -93,11 +93,16 @@ class Recorder:
         except IndexError:
             return 0
 
-    def take(self, seconds: float) -> Batch | None:
-        """Return what waits, as one batch; None where nothing came for so long, or nothing will come any more."""
+    def take(self, seconds: float, gather: float = 0.0) -> Batch | None:
+        """Return what waits, as one batch; None where nothing came for so long, or nothing will come any more.
+
+        gather: seconds to wait for more, unless a whole batch is there
+        """
         with self._changed:
             if not self._queue and not self._ended:
                 self._changed.wait(seconds)
+            if gather and self._queue:
+                self._changed.wait_for(lambda: self._stop_ns or self._ended or self._is_batch(), gather)
             taken: list[Batch] = []
             octets = packets = 0
             while self._queue and (not taken or octets + self._queue[0].octets.nbytes <= BATCH_OCTETS):
@@ -110,6 +115,9 @@ class Recorder:
             self._queued_octets -= octets
             self._changed.notify_all()
         return joined(taken) if taken else None
+
+    def _is_batch(self) -> bool:
+        return self.waiting >= BATCH_PACKETS or self._queued_octets >= BATCH_OCTETS
 
     def wait_until_written(self, seconds: float) -> None:
         """Wait until no packet is just being written, so that a process may end at once and leave a whole file."""

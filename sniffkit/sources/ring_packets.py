@@ -143,7 +143,7 @@ def _cook(
     tag_type: NDArray[np.uint16],
     link_type: int,
 ) -> None:
-    """Put a cooked header before each packet; between it and a tagged one tag and type, the tag's type in the header."""
+    """Put a cooked header before each packet; a tagged one has its tag and type after it, the tag's type in it."""
     protocol = sender["protocol"].copy()
     tags = np.zeros(len(tagged), np.dtype([("tag", ">u2"), ("type", ">u2")]))
     tags["tag"], tags["type"] = words[tagged, TAG], protocol[tagged]
