@@ -74,6 +74,13 @@ class PairStreams:
         found = self.pairs.look_up(source, destination, source_port, destination_port)
         return found.pair, found.swapped.astype(np.uint8)
 
+    def ends(
+        self, streams: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint64], NDArray[np.uint16]]:
+        """Return address, port of who sent each stream's first datagram, then address, port of the other end."""
+        pairs = self.pairs
+        return pairs.first[streams], pairs.first_port[streams], pairs.second[streams], pairs.second_port[streams]
+
 
 @dataclass(slots=True)
 class _Groups:

@@ -106,23 +106,25 @@ def read_flows(
     """
     from sniffkit.analysis.flows.analysis import FlowAnalysis
     from sniffkit.analysis.flows.findings import EventPackets
+    from sniffkit.analysis.flows.prepared import Preparer
     from sniffkit.renderers.progress import ProgressBar
 
-    analysis = FlowAnalysis()
-    events = EventPackets() if findings else None
+    preparer = Preparer(findings=findings)
+    analysis = FlowAnalysis(preparer=preparer)
+    events = EventPackets(preparer.checksums) if findings else None
     wanted: set[tuple[str, int]] | None = None
-    packets = None
     if display_filter is not None:
         from sniffkit.commands.filtering import PacketFilter
 
         packets, wanted = PacketFilter(display_filter), set()
         packets.read_from(source)
+        preparer.choose = lambda batch: packets.feed(batch)[1]
     with ProgressBar("flows") as bar:
         for fed in analysis.read(source):
             if events is not None:
                 events.feed(fed)
-            if packets is not None and wanted is not None:
-                wanted |= analysis.streams_of(fed, packets.feed(fed.columns.batch)[1])
+            if wanted is not None:
+                wanted |= analysis.chosen(fed)
             bar.move(source.octets_read, source.octets_total)
     analysis.finish()
     return analysis, events, wanted

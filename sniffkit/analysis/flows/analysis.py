@@ -8,20 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED
+from sniffkit.analysis.flows.prepared import Datagrams, Ends, Prepared, Preparer
 from sniffkit.analysis.flows.records import AnswerTime, Flow, FlowEnd, FlowProtocol
 from sniffkit.analysis.flows.stream_table import StreamTable
 from sniffkit.analysis.flows.tcp import EVENTS, MOST_OPEN, TcpFlows
-from sniffkit.analysis.flows.totals import TOTALS, add_packets, grouped, ip_octets
-from sniffkit.analysis.icmp.exchanges import ECHO
+from sniffkit.analysis.flows.totals import TOTALS, add_packets, grouped
 from sniffkit.analysis.read_ahead import read_ahead
-from sniffkit.analysis.segments import Segments, ip_ends
-from sniffkit.analysis.streams import PairStreams
 from sniffkit.analysis.tcp.outcomes import COURSE
 from sniffkit.analysis.tcp.states import LABELS
-from sniffkit.protocols.columns import Columns
-from sniffkit.protocols.reassembly import Reassembler
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -29,8 +24,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from sniffkit.analysis.streams import StreamNumbers
-    from sniffkit.analysis.tcp.marks import Marks
     from sniffkit.sources.batch import Batch
 
 SERVICES = 1024
@@ -43,78 +36,48 @@ _ANSWERS = ("answer_least", "answer_median", "answer_greatest", "answers")
 class PairFlows:
     """Conversations without states, UDP and ICMP echo: a pair of ends is a stream.
 
-    latest: row and stream of the packets of the latest batch
+    ends: knows who its streams are between
     """
 
-    def __init__(self) -> None:
-        self.latest: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-        self.streams = PairStreams()
+    def __init__(self, ends: Ends) -> None:
+        self.ends = ends
         self.table = StreamTable({**TOTALS, "turned": (np.bool_, 1, 0)})
 
-    def feed(
-        self,
-        columns: Columns,
-        protocol: str,
-        which: NDArray[np.int64],
-        ports: tuple[NDArray[np.uint16], NDArray[np.uint16]],
-        payload: NDArray[np.int64],
-        turned: NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Add the packets at ``which`` of a protocol's rows; ports, payload: of these, turned: the server sent it."""
-        if not len(which):
+    def feed(self, packets: Datagrams, first: int) -> None:
+        """Add the packets of a batch that begins with packet ``first``."""
+        if not len(packets.row):
             return
-        rows, batch = columns.rows(protocol), columns.batch
-        source, destination, _ = ip_ends(columns, rows.parent[which], rows.parent_index[which])
-        stream, direction = self.streams.feed(source, destination, *ports)
-        groups = grouped(stream, direction)
+        groups = grouped(packets.stream, packets.direction)
         self.table.begin(groups.stream)
-        if turned is not None:
-            new = self.table["packets"][groups.stream].sum(axis=1) == 0
-            self.table["turned"][groups.stream[new]] = turned[groups.order[groups.start[new]]]
-        row = rows.row[which]
-        self.latest.append((row, stream))
-        octets = ip_octets(columns, rows)[which]
-        add_packets(self.table, groups, octets, payload, batch.time_ns[row], row + batch.first)
-
-    def ends(self, streams: NDArray[np.int64]) -> tuple[NDArray[Any], ...]:
-        """Return address and port of who sent each stream's first packet, then of the other end."""
-        pairs = self.streams.pairs
-        return pairs.first[streams], pairs.first_port[streams], pairs.second[streams], pairs.second_port[streams]
+        new = self.table["packets"][groups.stream].sum(axis=1) == 0
+        self.table["turned"][groups.stream[new]] = packets.answer[groups.order[groups.start[new]]]
+        add_packets(self.table, groups, packets.octets, packets.payload, packets.time_ns, packets.row + first)
 
 
 @dataclass(frozen=True, slots=True)
 class FedBatch:
-    """A batch that was added: its columns, its TCP headers, their streams and marks."""
+    """A batch that was added, and the marks of its segments: uint16 (m,) bits of ``Mark``."""
 
-    columns: Columns
-    segments: Segments
-    numbers: StreamNumbers
-    marks: Marks
-
-
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    """A batch made ready: what depends on the batches before only through stream numbers and second captures."""
-
-    columns: Columns
-    segments: Segments
-    numbers: StreamNumbers
-    twice: NDArray[np.int64]
+    prepared: Prepared
+    marks: NDArray[np.uint16]
 
 
 class FlowAnalysis:
     """All conversations of a capture.
 
-    packets: how many packets were fed
+    preparer: makes batches ready (here, in a second thread, or in a second process)
+    packets:  how many packets were fed
     """
 
-    def __init__(self, most_open: int = MOST_OPEN) -> None:
-        self._reassembler = Reassembler()
-        self.tcp = TcpFlows(most_open)
-        self.udp = PairFlows()
-        self.icmp = PairFlows()
+    def __init__(self, most_open: int = MOST_OPEN, preparer: Preparer | None = None) -> None:
+        self.preparer = preparer or Preparer()
         self.packets = 0
-        self._twice = CapturedTwice()
+        self.know(self.preparer.streams, self.preparer.udp, self.preparer.echo, most_open)
+
+    def know(self, tcp: Ends, udp: Ends, echo: Ends, most_open: int = MOST_OPEN) -> None:
+        """Say who knows the ends of streams; before anything is fed."""
+        self.tcp = TcpFlows(tcp, most_open)
+        self.udp, self.icmp = PairFlows(udp), PairFlows(echo)
 
     @property
     def let_go(self) -> int:
@@ -123,34 +86,31 @@ class FlowAnalysis:
 
     def feed(self, batch: Batch) -> FedBatch:
         """Add the next batch."""
-        return self._add(self._prepare(batch))
+        return self.add(self.preparer.prepare(batch))
 
     def read(self, batches: Iterable[Batch]) -> Iterator[FedBatch]:
         """Add batch after batch, the next one made ready meanwhile; yields each when it has been added."""
-        for prepared in read_ahead(batches, self._prepare):
-            yield self._add(prepared)
+        for prepared in read_ahead(batches, self.preparer.prepare):
+            yield self.add(prepared)
 
-    def _prepare(self, batch: Batch) -> _Prepared:
-        columns = Columns(batch, self._reassembler)
-        segments = Segments.from_columns(columns)
-        return _Prepared(columns, segments, self.tcp.streams.feed(segments), self._twice.feed(columns, segments))
+    def add(self, prepared: Prepared) -> FedBatch:
+        """Add a batch that was made ready."""
+        self.packets += prepared.packets
+        marks = self.tcp.feed(prepared)
+        self.udp.feed(prepared.udp, prepared.first)
+        self.icmp.feed(prepared.echo, prepared.first)
+        return FedBatch(prepared, marks)
 
-    def _add(self, prepared: _Prepared) -> FedBatch:
-        columns, segments = prepared.columns, prepared.segments
-        self.udp.latest, self.icmp.latest = [], []
-        self.packets += len(columns.batch)
-        marks = self.tcp.feed(columns, segments, prepared.numbers, prepared.twice)
-        self._udp(columns)
-        for protocol in ECHO:
-            self._echo(columns, protocol)
-        return FedBatch(columns, segments, prepared.numbers, marks)
-
-    def streams_of(self, fed: FedBatch, chosen: NDArray[np.bool_]) -> set[tuple[str, int]]:
-        """Return the conversations, protocol and number, of the packets chosen from the latest batch, bool (n,)."""
-        found = {("tcp", stream) for stream in np.unique(fed.numbers.stream[chosen[fed.segments.row]]).tolist()}
-        for name, flows in (("udp", self.udp), ("icmp", self.icmp)):
-            for row, stream in flows.latest:
-                found.update((name, number) for number in np.unique(stream[chosen[row]]).tolist())
+    def chosen(self, fed: FedBatch) -> set[tuple[str, int]]:
+        """Return the conversations, protocol and number, of the packets that the filter of a batch lets through."""
+        prepared, wanted = fed.prepared, fed.prepared.wanted
+        if wanted is None:
+            return set()
+        found = {
+            ("tcp", stream) for stream in np.unique(prepared.numbers.stream[wanted[prepared.segments.row]]).tolist()
+        }
+        for name, packets in (("udp", prepared.udp), ("icmp", prepared.echo)):
+            found.update((name, number) for number in np.unique(packets.stream[wanted[packets.row]]).tolist())
         return found
 
     def finish(self) -> None:
@@ -163,27 +123,6 @@ class FlowAnalysis:
         yield from _pair_records("udp", self.udp)
         yield from _pair_records("icmp", self.icmp)
 
-    def _udp(self, columns: Columns) -> None:
-        rows = columns.rows("udp")
-        which = np.flatnonzero(~rows.quoted)
-        if len(which):
-            ports = columns["udp.srcport"][which], columns["udp.dstport"][which]
-            self.udp.feed(columns, "udp", which, ports, np.maximum(rows.length[which] - 8, 0))
-
-    def _echo(self, columns: Columns, protocol: str) -> None:
-        rows = columns.rows(protocol)
-        if not len(rows.row):
-            return
-        request, reply, identifier, _ = ECHO[protocol]
-        kind = columns[f"{protocol}.type"]
-        index, values = columns.sparse(identifier)
-        known = np.full(len(rows.row), -1)
-        known[index] = values
-        which = np.flatnonzero(((kind == request) | (kind == reply)) & ~rows.quoted & (known >= 0))
-        port = known[which].astype(np.uint16)
-        payload = np.maximum(rows.length[which] - 8, 0)
-        self.icmp.feed(columns, protocol, which, (port, port), payload, turned=kind[which] == reply)
-
     def _tcp_records(self) -> Iterator[Flow]:
         for streams, columns in self.tcp.table.parts():
             used = columns["packets"].any(axis=1)  # not only quoted in ICMP errors
@@ -193,7 +132,7 @@ class FlowAnalysis:
     def _tcp_part(self, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> Iterator[Flow]:
         words = self.tcp.outcomes.words
         course_names = {bits: _course(bits) for bits in np.unique(columns["course"]).tolist()}
-        ends = [_ends_of(columns, *self.tcp.streams.ends(streams), side, tcp=True) for side in (0, 1)]
+        ends = [_ends_of(columns, *self.tcp.ends.ends(streams), side, tcp=True) for side in (0, 1)]
         fields = (
             streams, columns["part"], columns["client"], columns["start_ns"], columns["end_ns"],
             columns["first_packet"], columns["last_packet"], columns["silence_ns"], columns["silence_packet"],
@@ -216,13 +155,15 @@ class FlowAnalysis:
 
 def _pair_records(protocol: FlowProtocol, flows: PairFlows) -> Iterator[Flow]:
     for streams, columns in flows.table.parts():
-        yield from _pair_part(protocol, flows, streams, columns)
+        used = columns["packets"].any(axis=1)  # not only quoted in ICMP errors
+        if used.any():
+            yield from _pair_part(protocol, flows, streams[used], {name: each[used] for name, each in columns.items()})
 
 
 def _pair_part(
     protocol: FlowProtocol, flows: PairFlows, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]
 ) -> Iterator[Flow]:
-    one, port, other, other_port = flows.ends(streams)
+    one, port, other, other_port = flows.ends.ends(streams)
     ends = [_ends_of(columns, one, port, other, other_port, side, ports=protocol == "udp") for side in (0, 1)]
     names = ("part", "start_ns", "end_ns", "first_packet", "last_packet", "silence_ns", "silence_packet", "turned")
     rows = zip(*(columns[name].tolist() for name in names), strict=True)

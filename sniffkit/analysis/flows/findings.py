@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.flows.analysis import FedBatch
     from sniffkit.analysis.flows.records import Flow
-    from sniffkit.analysis.segments import Segments
-    from sniffkit.analysis.streams import StreamNumbers
 
 SHOWN = 6
 """Packet numbers kept of a finding."""
@@ -88,13 +86,15 @@ class EventPackets:
 
     def feed(self, fed: FedBatch) -> None:
         """Add a batch."""
-        segments, numbers, marks = fed.segments, fed.numbers, fed.marks
+        segments, numbers = fed.prepared.segments, fed.prepared.numbers
         for name, mark in KINDS.items():
-            self._add(name, np.flatnonzero(marks.has(mark)), segments, numbers)
+            at = np.flatnonzero((fed.marks & np.uint16(mark)) != 0)
+            self._add(name, numbers.stream[at], segments.number[at])
         for name, flag in _FLAGS.items():
-            self._add(name, np.flatnonzero((segments.flags & flag) != 0), segments, numbers)
-        wrong = [row for row, facts in self.checksums.feed(fed.columns).items() if facts[0].id == "checksum.tcp-wrong"]
-        self._add("checksum", np.flatnonzero(np.isin(segments.row, wrong)), segments, numbers)
+            at = np.flatnonzero((segments.flags & flag) != 0)
+            self._add(name, numbers.stream[at], segments.number[at])
+        if (odd := fed.prepared.odd) is not None:
+            self._add("checksum", *odd.tcp_wrong)
         if self._held > _KEPT:
             self._prune()
 
@@ -116,11 +116,11 @@ class EventPackets:
             for key, first, last in zip(keys[start].tolist(), start.tolist(), end.tolist(), strict=True)
         }
 
-    def _add(self, name: str, at: NDArray[np.int64], segments: Segments, numbers: StreamNumbers) -> None:
-        if len(at):
-            self._keys.append(numbers.stream[at] * len(_PLACES) + _PLACES[name])
-            self._numbers.append(segments.number[at])
-            self._held += len(at)
+    def _add(self, name: str, stream: NDArray[np.int64], number: NDArray[np.int64]) -> None:
+        if len(stream):
+            self._keys.append(stream * len(_PLACES) + _PLACES[name])
+            self._numbers.append(number)
+            self._held += len(stream)
 
     def _prune(self) -> None:
         """Keep the first packets of each kind and stream only."""

@@ -42,6 +42,10 @@ class StreamTable:
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.columns[name]
 
+    def count_up(self, name: str, at: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
+        """Count one more in a column for each stream and direction; they may repeat."""
+        np.add.at(self.columns[name], at, 1)
+
     def begin(self, streams: NDArray[np.int64]) -> None:
         """Make rows for distinct streams; the ones that were ended begin their next part."""
         if not len(streams):

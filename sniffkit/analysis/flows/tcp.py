@@ -86,7 +86,8 @@ LAYOUT: Layout = {
     "zeek": (np.uint32, 1, 0),
 }
 """By direction: events, options of the SYN, how many SYNs, acknowledgments that answer something and their times.
-ending: a FIN or RST was seen. repeated_last: segments sent again after the last of the other side. zeek: index into ``TcpOutcomes.words``."""
+ending: a FIN or RST was seen. repeated_last: segments sent again after the last of the other side. zeek: index into
+``TcpOutcomes.words``."""
 
 
 class TcpFlows:
@@ -155,6 +156,8 @@ class TcpFlows:
         every = np.arange(len(some)) if rows is None else rows
         for number in range(int(turn.max()) + 1):
             mine = np.flatnonzero(turn == number)
+            if not len(mine):
+                continue
             if number:
                 first = mine[silent_ns[mine] > 0]
                 again, at = np.unique(stream[first], return_index=True)

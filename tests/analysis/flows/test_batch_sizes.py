@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scapy.layers.inet import IP, TCP
+from scapy.layers.l2 import Ether
 
 from benchmarks.capture import make
 from sniffkit.analysis.flows.analysis import FlowAnalysis
@@ -13,6 +15,7 @@ from sniffkit.analysis.flows.records import Flow
 from sniffkit.sources import open_capture
 from sniffkit.sources.batch import Batch
 from tests.analysis.hostile_segments import hostile, write_pcap
+from tests.analysis.messages import batches
 from tests.analysis.reference import CORPUS, NEEDED, captures
 
 CAPTURES = Path(__file__).parents[3] / "captures"
@@ -75,3 +78,45 @@ def test_a_gap_that_is_filled_in_pieces() -> None:
 def test_the_corpus() -> None:
     for name, path in list(captures("tcp"))[::12]:
         assert flows_of(path, 60) == flows_of(path, ALL), name
+
+
+def test_parts_begin_with_the_packet_that_breaks_the_silence() -> None:
+    """A connection closed and silent for a minute, an open one for an hour: cut or not, the parts are the same."""
+    packets = []
+    for time, port, flags, seq in (
+        (0, 1, "S", 9), (1, 1, "F", 10), (2, 1, "A", 11), (90, 1, "A", 11), (91, 1, "A", 12), (200, 1, "A", 12),
+        (0, 2, "A", 9), (1000, 2, "A", 9), (5000, 2, "A", 9), (9000, 2, "A", 9),
+        (3, 3, "RA", 1), (64, 3, "A", 1), (65, 3, "R", 1), (130, 3, "A", 1),
+    ):  # fmt: skip
+        segment = IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=port, dport=80, flags=flags, seq=seq)
+        packets.append((float(time), bytes(Ether() / segment)))
+    packets.sort(key=lambda packet: packet[0])
+    told = []
+    for size in (1, 2, 5, None):
+        analysis = FlowAnalysis()
+        for batch in batches(packets, size):
+            analysis.feed(batch)
+        analysis.finish()
+        told.append(list(analysis.records()))
+    assert [(flow.stream, flow.part, flow.packets) for flow in told[0] if flow.client.port != 1] == [
+        (1, 1, 2), (1, 2, 1), (1, 3, 1), (2, 1, 1), (2, 2, 2), (2, 3, 1)
+    ]  # fmt: skip
+    assert told[0] == told[1] == told[2] == told[3]
+
+
+@pytest.mark.parametrize("most_open", [10, 100])
+def test_too_many_open_at_the_same_time(most_open: int) -> None:
+    """Which conversations are let go for want of room is decided by packets, not by batches."""
+    packets = [
+        bytes(Ether() / IP(src=f"10.0.{at >> 8}.{at & 255}", dst="10.0.0.2") / TCP(sport=5, dport=80, flags="S"))
+        for at in range(300)
+    ]
+    told = []
+    for size in (1, 7, 120, None):
+        analysis = FlowAnalysis(most_open)
+        for batch in batches(packets, size):
+            analysis.feed(batch)
+        analysis.finish()
+        told.append((analysis.let_go, list(analysis.records())))
+    assert told[0][0] > 0
+    assert told[0] == told[1] == told[2] == told[3]

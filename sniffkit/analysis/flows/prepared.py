@@ -1,0 +1,221 @@
+"""What the conversations need of a batch, as columns: all that is worked out without knowing how each of them stands.
+
+Preparing and adding are apart so that two threads, or two processes (``flows --jobs 2``), share the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from sniffkit.analysis.captured_twice import CapturedTwice
+from sniffkit.analysis.checksum_facts import ChecksumFacts
+from sniffkit.analysis.flows.totals import ip_octets
+from sniffkit.analysis.icmp.exchanges import ECHO
+from sniffkit.analysis.segments import SYN, Segments, ip_ends
+from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
+from sniffkit.protocols.columns import Columns
+from sniffkit.protocols.reassembly import Reassembler
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.sources.batch import Batch
+
+TcpEnds = tuple["NDArray[np.uint64]", "NDArray[np.uint16]", "NDArray[np.uint64]", "NDArray[np.uint16]"]
+"""Address and port of who sent each stream's first packet, then of the other end; addresses as in ``Segments``."""
+
+PORT_UNREACHABLE = {"icmp": (3, 3), "icmpv6": (1, 4)}
+"""Type and code of the error that says nobody listens there (RFC 792; RFC 4443 section 3.1)."""
+
+CHECKSUMS = ("ip", "tcp", "udp")
+
+
+class Ends(Protocol):
+    """Knows who a stream's two ends are."""
+
+    def ends(self, streams: NDArray[np.int64]) -> TcpEnds:
+        """Return the ends of streams."""
+
+
+@dataclass(slots=True)
+class Datagrams:
+    """The packets of a protocol without connections, in capture order; every array has one entry a packet.
+
+    row, time_ns: of the packet; stream, direction: as numbered; octets: of the IP datagram, payload: in it
+    answer:       bool (m,) a reply by its own words (ICMP echo)
+    """
+
+    row: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
+    stream: NDArray[np.int64]
+    direction: NDArray[np.uint8]
+    octets: NDArray[np.int64]
+    payload: NDArray[np.int64]
+    answer: NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class Oddities:
+    """Packets that single findings need, by kind: stream, int64 (k,), -1 where there is none, and packet number.
+
+    wrong:   by "tcp", "udp": wrong checksums. Those of IP headers belong to the stream that they carry
+    refused: UDP streams whose datagram an ICMP error says nobody listens for
+    """
+
+    tcp_wrong: tuple[NDArray[np.int64], NDArray[np.int64]]
+    udp_wrong: tuple[NDArray[np.int64], NDArray[np.int64]]
+    ip_wrong: NDArray[np.int64]
+    refused: tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """One batch.
+
+    first, packets: number of the first packet and how many there are
+    octets:         int64 (m,) of the IP datagram around each segment
+    stamped:        int64, segments with a SYN that offer the time stamps option
+    twice:          int64 (n,) for each packet the number of the one that it is a second capture of, or 0
+    wanted:         bool (n,) the packets that a filter lets through; None without a filter
+    """
+
+    first: int
+    packets: int
+    segments: Segments
+    numbers: StreamNumbers
+    octets: NDArray[np.int64]
+    stamped: NDArray[np.int64]
+    twice: NDArray[np.int64]
+    udp: Datagrams
+    echo: Datagrams
+    wanted: NDArray[np.bool_] | None = None
+    odd: Oddities | None = None
+
+
+@dataclass(slots=True)
+class Preparer:
+    """Makes batches ready, one after the other.
+
+    choose:   returns which packets of a batch a filter lets through, bool (n,)
+    findings: look for what only findings tell (checksums cost time)
+    """
+
+    choose: Callable[[Batch], NDArray[np.bool_]] | None = None
+    findings: bool = False
+    streams: Streams = field(default_factory=Streams)
+    udp: PairStreams = field(default_factory=PairStreams)
+    echo: PairStreams = field(default_factory=PairStreams)
+    checksums: ChecksumFacts = field(default_factory=ChecksumFacts)
+    _twice: CapturedTwice = field(default_factory=CapturedTwice)
+    _reassembler: Reassembler = field(default_factory=Reassembler)
+
+    def prepare(self, batch: Batch) -> Prepared:
+        """Return the next batch, ready."""
+        columns = Columns(batch, self._reassembler)
+        segments = Segments.from_columns(columns)
+        stamped = np.flatnonzero((segments.flags & SYN) != 0)
+        if len(stamped):
+            stamped = np.intersect1d(stamped, columns.having("tcp.options.timestamp.tsval"))
+        numbers = self.streams.feed(segments)
+        datagrams, refused = self._datagrams(columns)
+        return Prepared(
+            first=batch.first,
+            packets=len(batch),
+            segments=segments,
+            numbers=numbers,
+            octets=ip_octets(columns, columns.rows("tcp")),
+            stamped=stamped,
+            twice=self._twice.feed(columns, segments),
+            udp=datagrams,
+            echo=self._echo(columns),
+            wanted=self.choose(batch) if self.choose is not None else None,
+            odd=self._oddities(columns, numbers, datagrams, refused) if self.findings else None,
+        )
+
+    def _datagrams(self, columns: Columns) -> tuple[Datagrams, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Return the UDP datagrams of a batch, and stream and packet of those that an error says nobody wants.
+
+        Like Wireshark it numbers the headers that ICMP errors quote along with the others.
+        """
+        rows = columns.rows("udp")
+        source, destination, _ = ip_ends(columns, rows.parent, rows.parent_index)
+        stream, direction = self.udp.feed(source, destination, columns["udp.srcport"], columns["udp.dstport"])
+        which = np.flatnonzero(~rows.quoted)
+        row = rows.row[which]
+        datagrams = Datagrams(
+            row,
+            columns.batch.time_ns[row],
+            stream[which],
+            direction[which],
+            ip_octets(columns, rows)[which],
+            np.maximum(rows.length[which] - 8, 0),
+            np.zeros(len(which), np.bool_),
+        )
+        quoted = np.flatnonzero(rows.quoted)
+        if not self.findings or not len(quoted):
+            none = np.zeros(0, np.int64)
+            return datagrams, (none, none)
+        errors = [columns.rows(name).row[_unreachable(columns, name)] for name in PORT_UNREACHABLE]
+        quoted = quoted[np.isin(rows.row[quoted], np.concatenate(errors))]
+        return datagrams, (stream[quoted], rows.row[quoted] + columns.batch.first)
+
+    def _echo(self, columns: Columns) -> Datagrams:
+        """Return the echo requests and replies of a batch, ICMP and ICMPv6 in capture order."""
+        parts = []
+        for protocol, (request, reply, identifier, _) in ECHO.items():
+            rows = columns.rows(protocol)
+            kind = columns[f"{protocol}.type"]
+            index, values = columns.sparse(identifier)
+            known = np.full(len(rows.row), -1)
+            known[index] = values
+            which = np.flatnonzero(((kind == request) | (kind == reply)) & ~rows.quoted & (known >= 0))
+            source, destination, _ = ip_ends(columns, rows.parent[which], rows.parent_index[which])
+            payload = np.maximum(rows.length[which] - 8, 0)
+            octets = ip_octets(columns, rows)[which]
+            parts.append((rows.row[which], source, destination, known[which], octets, payload, kind[which] == reply))
+        row, source, destination, port, octets, payload, answer = (
+            np.concatenate(columns) for columns in zip(*parts, strict=True)
+        )
+        order = np.argsort(row, kind="stable")
+        port = port[order].astype(np.uint16)
+        stream, direction = self.echo.feed(source[order], destination[order], port, port)
+        row = row[order]
+        time_ns = columns.batch.time_ns[row]
+        return Datagrams(row, time_ns, stream, direction, octets[order], payload[order], answer[order])
+
+    def _oddities(
+        self,
+        columns: Columns,
+        numbers: StreamNumbers,
+        datagrams: Datagrams,
+        refused: tuple[NDArray[np.int64], NDArray[np.int64]],
+    ) -> Oddities:
+        told = self.checksums.feed(columns)
+        first = columns.batch.first
+        wrong = {
+            name: np.array(sorted(row for row, facts in told.items() if facts_of(facts, name)), np.int64)
+            for name in CHECKSUMS
+        }
+        tcp = np.flatnonzero(np.isin(columns.rows("tcp").row, wrong["tcp"]))
+        udp = np.flatnonzero(np.isin(datagrams.row, wrong["udp"]))
+        return Oddities(
+            (numbers.stream[tcp], columns.rows("tcp").row[tcp] + first),
+            (datagrams.stream[udp], datagrams.row[udp] + first),
+            wrong["ip"] + first,
+            refused,
+        )
+
+
+def facts_of(facts: list, name: str) -> bool:  # type: ignore[type-arg]
+    """Return whether a packet's facts say that its checksum of a protocol is wrong."""
+    return any(fact.id == f"checksum.{name}-wrong" for fact in facts)
+
+
+def _unreachable(columns: Columns, name: str) -> NDArray[np.bool_]:
+    kind, code = PORT_UNREACHABLE[name]
+    found: NDArray[np.bool_] = (columns[f"{name}.type"] == kind) & (columns[f"{name}.code"] == code)
+    return found
