@@ -20,6 +20,7 @@ from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
 from sniffkit.analysis.tcp.conversations import NOTHING_FOLLOWED, TcpFacts
 from sniffkit.analysis.tcp.followed import FollowedConversations
 from sniffkit.analysis.tcp.marks import TcpMarks
+from sniffkit.analysis.tcp.odd_segments import OddSegments
 from sniffkit.protocols.columns import Columns
 from sniffkit.protocols.reassembly import Reassembler
 from sniffkit.sources.batch import NO_TIME
@@ -89,6 +90,7 @@ class CaptureAnalysis:
         self.dns = DnsResolution(keep=False)
         every: tuple[Teller, ...] = (self.frames, self.checksums, self.arp, self.neighbours, self.icmp, self.dns)
         self._tellers = (self.checksums,) if counted else every if facts else ()
+        self._odd = OddSegments() if facts and not counted else None
         self.packets = self.cut = 0
         self.first_ns = self.last_ns = NO_TIME
         self.marks = TcpMarks()
@@ -108,6 +110,10 @@ class CaptureAnalysis:
         tcp = NOTHING_FOLLOWED
         if self._states:
             tcp = self.conversations.feed(segments, numbers, marks, twice, told=told)
+        others = self._others(columns, twice)
+        if self._odd is not None:
+            for at, facts in self._odd.feed(columns, segments, numbers, twice).items():
+                others.setdefault(at, []).extend(facts)
         return BatchFacts(
             columns,
             segments,
@@ -117,7 +123,7 @@ class CaptureAnalysis:
             first_of_each(segments.row, len(batch)),
             self._udp(columns),
             twice,
-            self._others(columns, twice),
+            others,
         )
 
     def _others(self, columns: Columns, twice: NDArray[np.int64]) -> dict[int, list[Fact]]:
