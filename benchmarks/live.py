@@ -37,6 +37,10 @@ CAPTURED = {
     "scapy": r"(\d+) packets captured, (\d+) dropped",
 }
 TICKS = os.sysconf("SC_CLK_TCK")
+SAMPLED_EVERY = 10.0
+GROWTH_ALLOWED = 1.1
+"""What is kept of a connection that is long gone is its number and its totals."""
+
 ENDING = 600.0
 """Seconds a program may take to end: what waits in its memory is still analysed."""
 
@@ -125,6 +129,44 @@ def measure(capturer: Capturer, near: Host, far: Host, kind: str, rate: int, pac
     return Result(kept, dropped, cpu, usage.ru_maxrss / 1000, ended)
 
 
+def watch_memory(minutes: float, rate: int, near: Host, far: Host, *options: str) -> bool:
+    """Capture connections that are always new, and print the memory again and again; return whether it keeps growing.
+
+    The first third is for getting under way: as many connections are followed as may be.
+    """
+    print(f"\nmemory of live {' '.join(options)}")
+    print(f"short TCP connections, always new ones, {rate:,} packets a second, {minutes:g} minutes")
+    with tempfile.TemporaryFile() as said:
+        command = (sys.executable, "-m", "sniffkit", "live", "in", *options)
+        process = far.start(command, stdout=subprocess.DEVNULL, stderr=said, stdin=subprocess.DEVNULL)
+        wait_for(READY["sniffkit"], said.fileno(), process)
+        packets = int(rate * minutes * 60)
+        sender = [sys.executable, "-m", "benchmarks.sender", "out", "tcp", str(rate), str(packets)]
+        sending = near.start(sender, stdout=subprocess.DEVNULL)
+        begin, seen = time.monotonic(), []
+        while sending.poll() is None:
+            time.sleep(min(SAMPLED_EVERY, minutes * 6))
+            seen.append(resident(process.pid))
+            print(f"  {time.monotonic() - begin:6.0f} s {seen[-1]:7.1f} MB", flush=True)
+        process.send_signal(signal.SIGINT)
+        ended_within(process, ENDING)
+        text = spoken(said.fileno())
+    later = seen[len(seen) // 3 :]
+    half = len(later) // 2
+    first, last = (sum(part) / len(part) for part in (later[:half], later[half:]))
+    connections = packets // 10 // 3  # of ten packets; between the middles of the two thirds
+    each = (last - first) * 1e6 / connections
+    print(f"  on average {first:.1f} MB, then {last:.1f} MB: {each:.0f} octets a new connection")
+    print(f"  {text.strip().splitlines()[-1]}")
+    return last > first * GROWTH_ALLOWED
+
+
+def resident(process: int) -> float:
+    """Return the memory of a process in megabytes that is in use now."""
+    found = re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{process}/status").read_text())
+    return int(found[1]) * 1.024 / 1000 if found else 0.0
+
+
 def ended_within(process: subprocess.Popen[bytes], seconds: float) -> resource.struct_rusage:
     """Wait for the end of a process and return what it used."""
     end = time.monotonic() + seconds
@@ -159,6 +201,7 @@ def main() -> int:
     parser.add_argument("--rates", type=int, nargs="*", default=RATES, help="packets a second")
     parser.add_argument("--kinds", nargs="*", default=("udp", "tcp"), help="udp, tcp")
     parser.add_argument("--only", default="", help="only programs with this word in their title")
+    parser.add_argument("--memory", type=float, metavar="MINUTES", help="watch the memory of live -q for so long")
     options = parser.parse_args()
     packets = QUICK if options.quick else options.packets
     namespaces.enter()
@@ -168,6 +211,9 @@ def main() -> int:
         near, far = world.host("sender"), world.host("capturing")
         world.cable(near, "out", far, "in")
         os.environ |= {"XDG_STATE_HOME": folder, "SNIFFKIT_LANG": "en"}
+        if options.memory:
+            rotation = ("-w", f"{folder}/a.pcap", "-C", "100", "-W", "2")
+            return int(watch_memory(options.memory, RATES[0], near, far, "-q", *rotation))
         for kind in options.kinds:
             for rate in options.rates:
                 lost |= report(kind, rate, packets, near, far, folder, options.only)

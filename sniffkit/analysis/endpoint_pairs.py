@@ -267,6 +267,7 @@ def same_address(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[
 
 def grown(values: NDArray[Any], size: int, fill: int = 0) -> NDArray[Any]:
     """Return a copy with ``size`` entries, the new ones ``fill``."""
-    larger = np.full((size, *values.shape[1:]), fill, values.dtype)
+    shape = (size, *values.shape[1:])
+    larger = np.full(shape, fill, values.dtype) if fill else np.zeros(shape, values.dtype)  # zeros take no room yet
     larger[: len(values)] = values
     return larger
