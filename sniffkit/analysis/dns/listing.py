@@ -15,9 +15,10 @@ import numpy as np
 from sniffkit.analysis.addresses import ip_halves
 from sniffkit.analysis.dns.ends_met import EndsMet
 from sniffkit.analysis.dns.kinds import KINDS
-from sniffkit.analysis.dns.messages import RECURSION_DESIRED, DnsMessages
+from sniffkit.analysis.dns.messages import RECURSION_DESIRED
 from sniffkit.analysis.dns.open import OpenExchanges
 from sniffkit.analysis.dns.pairs import NO_PAIRS, DnsPairs, hash_of_ends, pairs_of, plain_pairs
+from sniffkit.analysis.dns.reader import DnsReader
 from sniffkit.analysis.dns.resolution import DnsResolution
 from sniffkit.analysis.dns.seen import SeenMessages
 from sniffkit.analysis.open_questions import LINGER_NS, MOST
@@ -68,6 +69,7 @@ class DnsListing:
     """Fed batch by batch; counts and unanswered as in ``DnsResolution``."""
 
     def __init__(self) -> None:
+        self._reader = DnsReader()
         self._odd = DnsResolution(tell=False)
         self.counts: Counter[str] = self._odd.counts
         self.unanswered: list[DnsExchange] = self._odd.unanswered
@@ -79,9 +81,7 @@ class DnsListing:
 
         twice: (n,) true or non-zero for packets to pass over
         """
-        messages = DnsMessages.from_columns(columns)
-        if twice is not None and len(messages):
-            messages = messages.take(~np.asarray(twice).astype(bool)[messages.row])
+        messages = self._reader.feed(columns, twice)
         for begin in range(0, len(messages), AT_ONCE):
             part = messages if len(messages) <= AT_ONCE else messages.take(np.arange(len(messages))[begin:][:AT_ONCE])
             self._take_in(SeenMessages(part))

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sniffkit.analysis.dns import facts as dns_facts
 from sniffkit.analysis.dns.kinds import lies_below, referred_zone
 from sniffkit.analysis.dns.messages import (
@@ -20,9 +18,9 @@ from sniffkit.analysis.dns.messages import (
     RECURSION_AVAILABLE,
     RECURSION_DESIRED,
     RESPONSE,
-    DnsMessages,
 )
 from sniffkit.analysis.dns.open import OpenExchanges
+from sniffkit.analysis.dns.reader import DnsReader
 from sniffkit.analysis.dns.recursion import asked_for
 from sniffkit.analysis.dns.seen import SeenMessages
 from sniffkit.analysis.open_questions import elapsed
@@ -58,6 +56,7 @@ class DnsResolution:
         self.counts: Counter[str] = Counter()
         self.unanswered: list[DnsExchange] = []
         self.open = OpenExchanges(self._leave)
+        self._reader = DnsReader()
         self._keep = keep
         self._tell = tell
         self._gone: list[DnsExchange] = []
@@ -69,9 +68,7 @@ class DnsResolution:
 
     def feed(self, columns: Columns, twice: NDArray[Any] | None = None) -> dict[int, list[Fact]]:
         """Return the facts of a batch by row. ``twice``: (n,) true or non-zero for packets to pass over."""
-        messages = DnsMessages.from_columns(columns)
-        if twice is not None and len(messages):
-            messages = messages.take(~np.asarray(twice).astype(bool)[messages.row])
+        messages = self._reader.feed(columns, twice)
         facts: dict[int, list[Fact]] = {}
         seen = SeenMessages(messages)
         for at, row in enumerate(messages.row.tolist()):

@@ -22,7 +22,7 @@ from scapy.layers.inet6 import IPv6, IPv6ExtHdrHopByHop, RouterAlert
 from scapy.layers.l2 import Ether
 
 from sniffkit.analysis.dns.exchange import question_name
-from sniffkit.analysis.dns.messages import DnsMessages
+from sniffkit.analysis.dns.reader import DnsReader
 from sniffkit.analysis.dns.resolution import DnsResolution
 from sniffkit.protocols.columns import Columns
 from sniffkit.sources import open_capture
@@ -444,13 +444,14 @@ FIELDS = (
 def fields_of(path: str) -> dict[int, tuple[str, ...]]:
     """Return FIELDS of the first message of each packet, as tshark prints them."""
     found: dict[int, tuple[str, ...]] = {}
+    reader = DnsReader()
     with open_capture(path) as source:
         for batch in source:
-            messages = DnsMessages.from_columns(Columns(batch))
+            messages = reader.feed(Columns(batch))
             for at, number in enumerate(messages.number.tolist()):
                 end, start = int(messages.question_end[at]), int(messages.offset[at])
                 flags, kind = int(messages.flags[at]), int(messages.type[at])
-                name = question_name(batch.octets[start + 12 : start + end - 4].tobytes()) if end > 16 else ""
+                name = question_name(messages.octets[start + 12 : start + end - 4].tobytes()) if end > 16 else ""
                 cells = (
                     f"0x{messages.id[at]:04x}",
                     "<Root>" if name == "." else name,
