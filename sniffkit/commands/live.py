@@ -48,6 +48,8 @@ def live(
     interface: Annotated[str | None, typer.Option("-i", metavar="INTERFACE", help=say("live-interface"))] = None,
     listing: Annotated[bool, typer.Option("-D", help=say("live-list"))] = False,
     filter: Annotated[str | None, typer.Option("-f", metavar="FILTER", help=say("live-filter"))] = None,
+    display_filter: Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter-live"))] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="WORD", help=say("only"))] = None,
     write: Annotated[str | None, typer.Option("-w", metavar="FILE", help=say("live-write"))] = None,
     ring: Annotated[list[str] | None, typer.Option("-b", metavar="RULE", help=say("live-ring"))] = None,
     megabytes: Annotated[int, typer.Option("-C", metavar="MB", min=0, help=say("live-megabytes"))] = 0,
@@ -73,6 +75,7 @@ def live(
 ) -> None:
     """Capture and tell (the help text stands in texts/help.toml)."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads would keep the rights that this one gives up
+    from sniffkit.commands.filtering import chosen_filter
     from sniffkit.commands.watching import LiveWishes, Watching
 
     language, shown = chosen_language(lang), chosen_color(color)
@@ -88,7 +91,10 @@ def live(
     seconds = duration or _seconds(stop or [])
     rotation = _rotation(ring or [], megabytes, rotate, most_files, write)
     command = context.meta.get(BEHIND_DASHES) or []
-    wishes = LiveWishes(language, shown, json, quiet > 0, verbose > 0, table, write == "-")
+    chosen_packets = chosen_filter(display_filter, only)
+    if chosen_packets is not None and (table or (quiet > 0 and not json)):
+        raise UsageError("live.filter-nothing-told", option="--table" if table else "-q")
+    wishes = LiveWishes(language, shown, json, quiet > 0, verbose > 0, table, write == "-", chosen_packets)
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen
     from sniffkit.sources.interfaces import choose, with_default_route

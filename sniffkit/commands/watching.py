@@ -20,13 +20,9 @@ from sniffkit.errors import ExitCode
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
     from types import FrameType
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.commands.filtering import PacketFilter
     from sniffkit.explanations.language import Language
     from sniffkit.renderers.live_table import LiveTable
     from sniffkit.sources.batch import Batch
@@ -82,21 +78,16 @@ class LiveWishes:
     verbose: bool = False
     table: bool = False
     to_stderr: bool = False
+    filter: PacketFilter | None = None
 
 
 class Watching:
     """Tells a live capture until it ends.
 
-    wanted: picks the packets that are told, bool (n,) or None for all (the place of a display filter); all are analysed
+    Packets that the display filter doesn't mean are analysed and written all the same.
     """
 
-    def __init__(
-        self,
-        source: LiveSource,
-        recorder: Recorder,
-        wishes: LiveWishes,
-        wanted: Callable[[BatchFacts], NDArray[np.bool_] | None] | None = None,
-    ) -> None:
+    def __init__(self, source: LiveSource, recorder: Recorder, wishes: LiveWishes) -> None:
         from sniffkit.analysis.capture import CaptureAnalysis
         from sniffkit.analysis.tcp.open_connections import OpenConnections
         from sniffkit.explanations.catalogue import Catalogue
@@ -109,7 +100,8 @@ class Watching:
         from sniffkit.renderers.terminal import Terminal
 
         self.source, self.recorder, self.wishes = source, recorder, wishes
-        self._wanted = wanted
+        if wishes.filter is not None:
+            wishes.filter.read_from(source)
         self.catalogue = Catalogue(wishes.language)
         self.counted = (wishes.quiet and not wishes.json) or wishes.table
         self.analysis = CaptureAnalysis(counted=self.counted)
@@ -179,13 +171,13 @@ class Watching:
             self.listing.first_time = int(batch.time_ns[0])
         if not self.counted and not self.wishes.json:
             self._give_way(batch)
+        wanted = self.wishes.filter.feed(batch)[1] if self.wishes.filter is not None else None
         if self.counted or self.detail == Detail.COUNTS:
             self.counts.feed(self.analysis.feed(batch, told=False).columns)
             self._uncounted += 0 if self.counted else len(batch)
             return
         facts = self.analysis.feed(batch)
         lines = self.listing.lines(facts)
-        wanted = self._wanted(facts) if self._wanted else None
         self.counts.packets.update(lines.protocol)
         self.status.clear()
         if self.wishes.json:
