@@ -57,16 +57,17 @@ def dns(
 
 def write_json(source: Source, chosen: ChosenPackets) -> None:
     """Write every question as a line, in the order of first packets."""
+    from sniffkit.analysis.captured_twice import CapturedTwice
     from sniffkit.analysis.dns.listing import DnsListing
     from sniffkit.explanations.dns_lines import DnsLines
 
-    listing, lines, out = DnsListing(), DnsLines(), sys.stdout.buffer
+    listing, twice, lines, out = DnsListing(), CapturedTwice(), DnsLines(), sys.stdout.buffer
 
     def write(run: DnsRun) -> None:
         out.writelines(lines.lines(run.among(chosen.among) if chosen.asks else run))
 
     for columns in chosen.columns(source):
-        for run in listing.feed(columns):
+        for run in listing.feed(columns, twice.feed(columns)):
             write(run)
     for run in listing.finish():
         write(run)

@@ -41,12 +41,14 @@ class DnsStory:
     def __init__(
         self, catalogue: Catalogue, verbose: bool = False, chosen: Callable[[Iterable[int]], bool] | None = None
     ) -> None:
+        from sniffkit.analysis.captured_twice import CapturedTwice
         from sniffkit.analysis.dns.listing import DnsListing
 
         self._catalogue = catalogue
         self._verbose = verbose
         self._chosen = chosen
         self._listing = DnsListing()
+        self._twice = CapturedTwice()
         self._words = DnsWords(catalogue, verbose)
         self._plain: PlainAnswers | None = None
         # a question waits until the ones that were asked for its sake are known; what came after it waits with it
@@ -67,7 +69,7 @@ class DnsStory:
         for protocol in ("tcp", "udp"):
             ends = columns[f"{protocol}.srcport"], columns[f"{protocol}.dstport"]
             self._encrypted += int(np.count_nonzero((ends[0] == DNS_OVER_TLS) | (ends[1] == DNS_OVER_TLS)))
-        for run in self._listing.feed(columns):
+        for run in self._listing.feed(columns, self._twice.feed(columns)):
             yield from self._run(run)
 
     def end(self) -> Iterator[PacketLesson]:

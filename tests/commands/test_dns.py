@@ -7,15 +7,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import dns.message
 import dns.rrset
 import pytest
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import IP, UDP, fragment
 from scapy.layers.l2 import Ether
-from scapy.utils import wrpcap
+from scapy.utils import rdpcap, wrpcap
 
 LOOKUP = Path(__file__).parents[2] / "captures" / "dns-lookup.pcap"
 
@@ -90,6 +91,8 @@ def odd(tmp_path: Path) -> Path:
     back = link / IP(src="10.0.0.53", dst="10.0.0.2") / UDP(sport=53, dport=4001)
     path = tmp_path / "odd.pcap"
     packets = [there / query.to_wire(), there / query.to_wire(), back / reply.to_wire(), there / nasty.to_wire()]
+    for at, packet in enumerate(packets):
+        packet.time = 1_700_000_000 + at
     wrpcap(str(path), packets)
     return path
 
@@ -138,3 +141,34 @@ def test_a_filter_shows_whole_exchanges(odd: Path, sniffkit: Callable[..., Any])
         assert [name for name in ("www", "no-such", "lost", "nobody", "red") if f"  {name}" in told] == [
             name.split(".")[0].removesuffix("-name") for name in names
         ]
+
+
+def test_what_was_captured_twice_is_told_once(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    """On the device "any" each packet of a machine that passes it on appears twice, some microseconds apart."""
+    packets = rdpcap(str(LOOKUP))
+    doubled = []
+    for packet in packets:
+        again = packet.copy()
+        again.time = packet.time + Decimal("0.00001")
+        doubled += [packet, again]
+    path = tmp_path / "any.pcap"
+    wrpcap(str(path), doubled)
+    records = [json.loads(line) for line in sniffkit("dns", "--json", path).out.splitlines()]
+    assert [(one["query_packets"], one["response_packets"]) for one in records] == [([1], [3]), ([5], [7])]
+    out = sniffkit("dns", path, "--lang", "en").out
+    assert "questions 2 (sent again 0), answered 2, without an answer 0; answers to nobody 0" in out
+
+
+def test_an_answer_in_ip_fragments_is_read_whole(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    query = dns.message.make_query("big.test", "TXT")
+    reply = dns.message.make_response(query)
+    texts = " ".join(f'"{number} {"x" * 200}"' for number in range(9))
+    reply.answer.append(dns.rrset.from_text("big.test.", 60, "IN", "TXT", texts))
+    link = Ether(src="02:00:00:00:00:0a", dst="02:00:00:00:00:0b")
+    there = link / IP(src="10.0.0.2", dst="10.0.0.53") / UDP(sport=4000, dport=53) / query.to_wire()
+    back = IP(src="10.0.0.53", dst="10.0.0.2", id=77) / UDP(sport=53, dport=4000) / reply.to_wire()
+    path = tmp_path / "fragments.pcap"
+    wrpcap(str(path), [there, *(link / part for part in fragment(back, 1400))])
+    (record,) = (json.loads(line) for line in sniffkit("dns", "--json", path).out.splitlines())
+    assert (record["rcode"], record["response_packets"]) == ("NOERROR", [3])
+    assert record["answers"][0]["data"] == texts
