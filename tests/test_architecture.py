@@ -26,7 +26,7 @@ MAY_IMPORT["__main__"] = {"commands", "errors"}
 MAY_IMPORT["__init__"] = set(ROOMS) - {"commands"}
 
 THIRD_PARTIES = {
-    "scapy": ["sources/live.py", "sources/bpf.py", "protocols/beyond.py", "lab/"],
+    "scapy": ["sources/scapy_sockets.py", "sources/bpf.py", "protocols/beyond.py", "lab/"],
     "dns": ["protocols/dns.py", "sources/resolver/"],
     "zstandard": ["sources/compressed.py"],
     "lz4": ["sources/compressed.py"],
@@ -57,6 +57,7 @@ NOT_A_COMMAND = {
     "spoken": "commands whose help page is in the reader's language to the last heading",
     "complaint": "how any command's error is told",
     "selection": "which packets are meant by 3,7-9, for every command that takes packet numbers",
+    "second_process": "flows --jobs 2: who reads in another process, seen from both sides",
     "reading": "the options and the end that every command reading captures has",
     "telling": "one run of explain, kept apart from its options",
     "watching": "one run of live, kept apart from its options",

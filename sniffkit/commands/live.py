@@ -213,7 +213,7 @@ def _opening_lines(
         from sniffkit.sources.bpf import asks_for_tags
 
         lines.append(say("live.begins-filter", filter=escaped(filter)))
-        if asks_for_tags(filter) and source.through == "ring":
+        if asks_for_tags(filter) and not source.sees_tags:
             lines.append(say("live.filter-vlan"))
     if source.through == "scapy":
         lines.append(say("live.through-scapy"))

@@ -64,6 +64,37 @@ def compile_filter(text: str, link_type: int) -> Instructions:
         raise UsageError("live.filter", reason=reason, value=text, place=place) from error
 
 
+def compile_for_interface(text: str, interface: str, link_type: int) -> Instructions | None:
+    """Return the program for a filter that speaks of VLAN tags: it asks the kernel for the ones that were taken out.
+
+    libpcap writes such a program only for an interface that it has opened; that is done here for a moment. None where
+    it can't be done: the program of ``compile_filter`` sees no tags.
+    """
+    from ctypes import byref, create_string_buffer
+
+    try:
+        from scapy.libs import winpcapy as libpcap
+        from scapy.libs.structures import bpf_program
+
+        handle = libpcap.pcap_create(interface.encode(), create_string_buffer(libpcap.PCAP_ERRBUF_SIZE))
+    except (ImportError, OSError, AttributeError):
+        return None
+    if not handle:
+        return None
+    program = bpf_program()
+    try:
+        if libpcap.pcap_activate(handle) < 0:
+            return None
+        libpcap.pcap_set_datalink(handle, link_type)
+        if libpcap.pcap_compile(handle, byref(program), create_string_buffer(text.encode()), 1, -1):
+            return None
+        found = _instructions(program)
+        libpcap.pcap_freecode(byref(program))
+        return found
+    finally:
+        libpcap.pcap_close(handle)
+
+
 def for_ring(program: Instructions, link_type: int, snap_length: int) -> Instructions:
     """Return the program as the packet ring needs it: what it keeps of a packet is the snap length.
 
@@ -140,12 +171,14 @@ def _compiled(text: str, link_type: int) -> Instructions:
     except Scapy_Exception as error:
         said = str(error).removeprefix(f"Failed to compile filter expression {text!r} (").removesuffix(")")
         raise ValueError(said) from error
-    found = []
-    for place in range(program.bf_len):
-        each = program.bf_insns[place]
-        found.append((int(each.code), int(each.jt), int(each.jf), int(each.k) & 0xFFFFFFFF))
+    found = _instructions(program)
     free_filter(program)
     return found
+
+
+def _instructions(program: Any) -> Instructions:
+    every = [program.bf_insns[place] for place in range(program.bf_len)]
+    return [(int(each.code), int(each.jt), int(each.jf), int(each.k) & 0xFFFFFFFF) for each in every]
 
 
 def install_command() -> str:

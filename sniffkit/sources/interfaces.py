@@ -215,7 +215,7 @@ def _attributes(octets: bytes, at: int) -> Iterator[tuple[int, bytes]]:
 
 
 def _of_scapy() -> Iterator[NetworkInterface]:
-    from sniffkit.sources.live import scapy_interfaces
+    from sniffkit.sources.scapy_sockets import scapy_interfaces
 
     for index, (name, mac, addresses, loopback, up) in enumerate(scapy_interfaces(), 1):
         flags = (UP | RUNNING if up else 0) | (LOOPBACK if loopback else 0)
@@ -225,6 +225,6 @@ def _of_scapy() -> Iterator[NetworkInterface]:
 
 
 def _default_route_of_scapy() -> list[str]:
-    from sniffkit.sources.live import scapy_default_route
+    from sniffkit.sources.scapy_sockets import scapy_default_route
 
     return scapy_default_route()

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sniffkit.errors import NotPermitted
-from sniffkit.sources.batch import GUARD, Batch, Interface
+from sniffkit.sources.batch import Batch, Interface
+from sniffkit.sources.capturing import Counters, Taken
 from sniffkit.sources.interfaces import ARPHRD_ETHERNET, ARPHRD_LOOPBACK, ARPHRD_NONE, network_interfaces
 from sniffkit.sources.packed_records import packed
-from sniffkit.sources.privilege import refused
 from sniffkit.sources.ring_packets import (
     COOKED_1,
     COOKED_2,
@@ -31,8 +30,7 @@ from sniffkit.sources.ring_packets import (
 from sniffkit.sources.source import Source
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from sniffkit.sources.capturing import Capturing
     from sniffkit.sources.interfaces import NetworkInterface
     from sniffkit.sources.packed_records import Form
     from sniffkit.sources.packet_ring import PacketRing
@@ -55,58 +53,12 @@ LINK_TYPES = {
 }
 """Link type by the kernel's number of the hardware; every other is captured cooked, without its own header."""
 
-LINKTYPE_OF_DLT = {12: RAW, 14: RAW}
-"""Where the number in a capture file is not the one libpcap uses on this system."""
-
-SOL_PACKET, IGNORE_OUTGOING = 263, 23
-
 BLOCK_MILLISECONDS, PATIENT_MILLISECONDS = 50, 200
 """So long the kernel keeps packets until it hands them over: the time from a packet to its line on the screen, and
 where there are no lines."""
 
 RESTS = 0.15
 """Seconds a patient reader rests between two looks."""
-
-SCAPY_GATHERS = 0.05
-"""Seconds for which packets of Scapy's are gathered into a batch."""
-
-
-class Counters(NamedTuple):
-    """What the kernel counted: packets that passed the filter, and those of them it dropped (None: not known)."""
-
-    received: int
-    dropped: int | None
-
-
-class Taken(NamedTuple):
-    """Columns of some packets just taken; see ``Batch``."""
-
-    octets: NDArray[np.uint8]
-    offset: NDArray[np.int64]
-    captured: NDArray[np.int64]
-    length: NDArray[np.int64]
-    time_ns: NDArray[np.int64]
-
-
-class Capturing(Protocol):
-    """A way to capture."""
-
-    @property
-    def gone(self) -> str:
-        """Why the interface is gone, "" while it is there."""
-        ...
-
-    def take(self, seconds: float) -> Taken | None:
-        """Return packets, None where none came for so long."""
-        ...
-
-    def counters(self) -> Counters:
-        """Return what was counted so far."""
-        ...
-
-    def close(self) -> None:
-        """Stop."""
-        ...
 
 
 class LiveSource(Source):
@@ -117,7 +69,10 @@ class LiveSource(Source):
     gone:      why the interface is gone, "" while it is there
     form:      the packets stand in their batches as records of such a file, one behind the other; None: they don't
     delay:     seconds a packet may have been captured before it can be read
+    sees_tags: a filter that speaks of VLAN tags sees those that the kernel took out of the frame
     """
+
+    sees_tags = False
 
     def __init__(
         self,
@@ -215,7 +170,12 @@ def open_live(
         required = through == "ring"
         ring = _open_ring(interface, chosen, filter, snap_length, promiscuous, milliseconds, form, required)
         if ring is not None:
-            return LiveSource(interface, ring, "ring", chosen, snap_length, form, milliseconds / 1000 + RESTS * patient)
+            delay = milliseconds / 1000 + RESTS * patient
+            source = LiveSource(interface, ring, "ring", chosen, snap_length, form, delay)
+            source.sees_tags = ring.sees_tags
+            return source
+    from sniffkit.sources.scapy_sockets import ScapySocket
+
     sockets = ScapySocket(interface, filter, snap_length, promiscuous)
     return LiveSource(interface, sockets, "scapy", sockets.link_type, snap_length)
 
@@ -229,15 +189,20 @@ def _open_ring(
     milliseconds: int,
     form: Form,
     required: bool,
-) -> Capturing | None:
+) -> RingCapturing | None:
     """Return None where this kernel has no ring (a sandbox that plays a kernel, such as gVisor)."""
     from sniffkit.sources.packet_ring import BLOCKS, PacketRing
 
     program: Any = ()
+    sees_tags = True
     if filter or snap_length < SNAP_LENGTH:
-        from sniffkit.sources.bpf import compile_filter, for_ring
+        from sniffkit.sources.bpf import asks_for_tags, compile_filter, compile_for_interface, for_ring
 
-        program = for_ring(compile_filter(filter, link_type) if filter else (), link_type, snap_length)
+        program = compile_filter(filter, link_type) if filter else ()
+        if asks_for_tags(filter):
+            seeing = compile_for_interface(filter, interface.name, link_type)
+            sees_tags, program = seeing is not None, seeing or program
+        program = for_ring(program, link_type, snap_length)
     try:
         ring = PacketRing(
             interface.name,
@@ -256,13 +221,23 @@ def _open_ring(
             raise
         return None
     known = network_interfaces() if interface.what == "any" else [interface]
-    return RingCapturing(ring, link_type, [each.index for each in known if each.loopback], snap_length, form)
+    loopbacks = [each.index for each in known if each.loopback]
+    return RingCapturing(ring, link_type, loopbacks, snap_length, form, sees_tags)
 
 
 class RingCapturing:
     """Captures through the packet ring."""
 
-    def __init__(self, ring: PacketRing, link_type: int, loopbacks: list[int], snap_length: int, form: Form) -> None:
+    def __init__(
+        self,
+        ring: PacketRing,
+        link_type: int,
+        loopbacks: list[int],
+        snap_length: int,
+        form: Form,
+        sees_tags: bool,
+    ) -> None:
+        self.sees_tags = sees_tags
         self._ring = ring
         self._form = form
         self._link_type = link_type
@@ -296,108 +271,6 @@ class RingCapturing:
     def close(self) -> None:
         """Give the ring back."""
         self._ring.close()
-
-
-class ScapySocket:
-    """Captures through Scapy: libpcap or BPF devices, whatever it finds on this system."""
-
-    def __init__(self, interface: NetworkInterface, filter: str, snap_length: int, promiscuous: bool) -> None:
-        conf = _scapy()
-        self.gone = ""
-        self._snap_length = snap_length
-        self._received = 0
-        if filter:  # for libpcap's own words where it is wrong
-            from sniffkit.sources.bpf import compile_filter
-
-            compile_filter(filter, ETHERNET)
-        try:
-            self._socket = conf.L2listen(iface=interface.name, filter=filter or None, promisc=promiscuous)
-        except PermissionError as error:
-            raise refused() from error
-        except Exception as error:  # Scapy has no error of its own for this: it says it in words
-            raise NotPermitted("live.scapy", name=interface.name, reason=str(error)) from error
-        self.link_type = self._link_type(conf)
-        if interface.loopback and sys.platform.startswith("linux"):  # there each packet is seen leaving and arriving
-            self._socket.ins.setsockopt(SOL_PACKET, IGNORE_OUTGOING, 1)
-
-    def _link_type(self, conf: Any) -> int:
-        handle = getattr(self._socket, "pcap_fd", None)
-        if handle is not None:
-            number = int(handle.datalink())
-        else:
-            layer = getattr(self._socket, "guessed_cls", None) or getattr(self._socket, "LL", None)
-            number = int(conf.l2types.layer2num.get(layer, ETHERNET))
-        return LINKTYPE_OF_DLT.get(number, number)
-
-    def take(self, seconds: float) -> Taken | None:
-        """Gather what comes within a moment into one buffer."""
-        parts: list[bytes] = []
-        lengths: list[int] = []
-        times: list[int] = []
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            try:
-                ready = self._socket.select([self._socket], remain=left)
-                if isinstance(ready, tuple):  # some of Scapy's sockets say how they are to be read, too
-                    ready = ready[0]
-                _, octets, moment = self._socket.recv_raw(65_536 * 4) if ready else (None, None, None)
-            except OSError as error:
-                self.gone = error.strerror or str(error)
-                break
-            if octets is None:
-                continue
-            if not parts:
-                end = time.monotonic() + SCAPY_GATHERS
-            parts.append(octets[: self._snap_length])
-            lengths.append(len(octets))
-            times.append(time.time_ns() if moment is None else round(float(moment) * 1e6) * 1000)
-        if not parts:
-            return None
-        self._received += len(parts)
-        captured = np.array([len(part) for part in parts], np.int64)
-        octets = np.frombuffer(b"".join(parts) + bytes(GUARD), np.uint8)
-        offset = np.cumsum(captured) - captured
-        return Taken(octets, offset, captured, np.array(lengths, np.int64), np.array(times, np.int64))
-
-    def counters(self) -> Counters:
-        """Return what was counted; nobody counts the drops."""
-        return Counters(self._received, None)
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-
-def scapy_interfaces() -> list[tuple[str, str, tuple[str, ...], bool, bool]]:
-    """Return name, MAC address, IP addresses, is loopback, is up of each interface that Scapy knows."""
-    conf = _scapy()
-    found = []
-    for each in conf.ifaces.values():
-        addresses = tuple(address for family in (4, 6) for address in each.ips.get(family, ()))
-        found.append((each.name, each.mac or "", addresses, each.name == conf.loopback_name, each.is_valid()))
-    return found
-
-
-def scapy_default_route() -> list[str]:
-    """Return the interface of the default route."""
-    return [str(_scapy().route.route("0.0.0.0")[0])]
-
-
-def _scapy() -> Any:
-    """Return Scapy's configuration with sockets and routes loaded, without a word on the terminal."""
-    import logging
-    import warnings
-
-    logging.getLogger("scapy").setLevel(logging.CRITICAL + 1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import scapy.arch
-        import scapy.layers.l2
-        import scapy.route  # noqa: F401 - it hangs the routes on conf
-        from scapy.config import conf
-    for logger in ("scapy", "scapy.runtime", "scapy.loading"):
-        logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
-    return conf
 
 
 __all__ = ["COOKED_1", "COOKED_2", "Counters", "LiveSource", "open_live"]

@@ -15,6 +15,7 @@ import pytest
 from sniffkit.errors import NotPermitted, UsageError
 from sniffkit.lab.stage import receive
 from sniffkit.sources import open_capture
+from sniffkit.sources.batch import GUARD
 from tests.sources.network import ROOT, Cable, batches, listening, needs_namespaces, packets, real_root, tcpdump
 
 pytestmark = needs_namespaces
@@ -198,6 +199,29 @@ def test_a_capture_filter_runs_in_the_kernel(cable: Cable) -> None:
     assert all(each[12:14] == b"\x08\x06" or b"\x00\x35" in (each[34:36], each[36:38]) for each in untagged)
 
 
+@pytest.mark.parametrize(
+    "text", ["vlan", "vlan 5", "not vlan", "vlan 5 and udp port 53", "arp or vlan 7", "udp port 53"]
+)
+def test_filters_that_speak_of_tags(cable: Cable, text: str) -> None:
+    """The kernel takes the tag out of the frame before it asks the filter; the filter asks the kernel for it."""
+    query = bytes.fromhex("0800 4500001c 00010000 4011 0000 0a010001 0a010002 1000 0035 0008 0000") + bytes(20)
+    macs = bytes.fromhex("020000000002 020000000001")
+    plain, five, seven = macs + query, macs + b"\x81\x00\x00\x05" + query, macs + b"\x81\x00\x00\x07" + query
+    meant = {
+        "vlan": [five, seven],
+        "vlan 5": [five],
+        "not vlan": [plain],
+        "vlan 5 and udp port 53": [five],
+        "arp or vlan 7": [seven],
+        "udp port 53": [plain, five, seven],
+    }
+    with listening(cable.far, "in", filter=text) as source:
+        cable.send([plain, five, seven])
+        got = packets(source)
+    assert source.sees_tags
+    assert [each for each in got if each[6:12] == macs[6:]] == meant[text]
+
+
 def test_a_capture_filter_on_any(cable: Cable) -> None:
     """What the kernel sees there has no link header: the filter's places are moved."""
     with listening(cable.near, "any", filter="udp dst port 9 and udp[4:2] = 8 + 3") as source:
@@ -250,6 +274,27 @@ def test_no_such_interface_names_those_there_are(cable: Cable) -> None:
         listening(cable.near, "eth7")
     assert error.value.id == "live.no-such-interface"
     assert "out" in str(error.value.values["known"])
+
+
+def test_through_scapy_and_through_the_ring_batches_have_the_same_shape(cable: Cable) -> None:
+    """Both at once: octets, lengths and types of the columns; a snap length cuts both alike."""
+    sent = [frame(60 + 10 * number, number) for number in range(20)]
+    with (
+        listening(cable.far, "in", snap_length=128) as ring,
+        listening(cable.far, "in", snap_length=128, through="scapy") as sockets,
+    ):
+        cable.send(sent)
+        found = [batches(ring), batches(sockets)]
+    assert (ring.link_type, sockets.link_type) == (1, 1)
+    columns = ("octets", "offset", "captured", "length", "time_ns", "link_type", "interface")
+    kinds = [{name: getattr(part[0], name).dtype for name in columns} for part in found]
+    assert kinds[0] == kinds[1]
+    told = [[(each.packet(row), int(each.length[row])) for each in part for row in range(len(each))] for part in found]
+    assert told[0] == told[1] == [(octets[:128], len(octets)) for octets in sent]
+    assert [part[-1].first + len(part[-1]) - 1 for part in found] == [20, 20]
+    for part in found:
+        for batch in part:
+            assert not batch.octets[-GUARD:].any()
 
 
 def test_through_scapy_it_is_the_same(cable: Cable) -> None:

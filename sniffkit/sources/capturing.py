@@ -1,0 +1,47 @@
+"""What every way to capture has in common: packets taken a few at a time, counters, and an end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class Counters(NamedTuple):
+    """What the kernel counted: packets that passed the filter, and those of them it dropped (None: not known)."""
+
+    received: int
+    dropped: int | None
+
+
+class Taken(NamedTuple):
+    """Columns of some packets just taken; see ``Batch``."""
+
+    octets: NDArray[np.uint8]
+    offset: NDArray[np.int64]
+    captured: NDArray[np.int64]
+    length: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
+
+
+class Capturing(Protocol):
+    """A way to capture."""
+
+    @property
+    def gone(self) -> str:
+        """Why the interface is gone, "" while it is there."""
+        ...
+
+    def take(self, seconds: float) -> Taken | None:
+        """Return packets, None where none came for so long."""
+        ...
+
+    def counters(self) -> Counters:
+        """Return what was counted so far."""
+        ...
+
+    def close(self) -> None:
+        """Stop."""
+        ...
