@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.dns.exchange import DnsExchange
     from sniffkit.analysis.dns.listing import DnsRun
     from sniffkit.analysis.dns.pairs import DnsPairs
+    from sniffkit.analysis.dns.unseen import Kind
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.explanations.lesson import PacketLesson
     from sniffkit.protocols.columns import Columns
@@ -26,9 +27,6 @@ SERVERS_SHOWN = 20
 
 TIMES_KEPT = 10_000
 """How many times of a server the median is made of."""
-
-DNS_OVER_TLS = 853
-"""Port of DNS over TLS and over QUIC (RFC 7858, RFC 9250)."""
 
 
 class DnsStory:
@@ -43,6 +41,7 @@ class DnsStory:
     ) -> None:
         from sniffkit.analysis.captured_twice import CapturedTwice
         from sniffkit.analysis.dns.listing import DnsListing
+        from sniffkit.analysis.dns.unseen import Unseen
 
         self._catalogue = catalogue
         self._verbose = verbose
@@ -57,18 +56,14 @@ class DnsStory:
         self._shown_below: set[int] = set()
         self._servers: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._times: dict[str, list[int]] = defaultdict(list)
-        self._encrypted = 0
+        self._unseen = Unseen()
 
     def tell(self, columns: Columns) -> Iterator[PacketLesson]:
         """Yield the questions to which nothing can come any more."""
-        import numpy as np
-
         batch = columns.batch
         if self._words.first_ns is None and len(known := batch.time_ns[batch.time_ns != NO_TIME]):
             self._words.first_ns = int(known[0])
-        for protocol in ("tcp", "udp"):
-            ends = columns[f"{protocol}.srcport"], columns[f"{protocol}.dstport"]
-            self._encrypted += int(np.count_nonzero((ends[0] == DNS_OVER_TLS) | (ends[1] == DNS_OVER_TLS)))
+        self._unseen.feed(columns)
         for run in self._listing.feed(columns, self._twice.feed(columns)):
             yield from self._run(run)
 
@@ -85,12 +80,22 @@ class DnsStory:
         names = ("questions", "answers", "unanswered", "asked-again", "unasked")
         found: dict[str, Any] = {name.replace("-", "_"): counts[name] for name in names}
         heading = say("dns.summary", **found)
-        limits = []
-        if self._encrypted:
-            limits.append(Note("dns.limit.encrypted", "note", say("dns.limit.encrypted", count=self._encrypted)))
+        return Summary(heading, (), (self._table(),) if self._servers else (), tuple(self._limits()))
+
+    def _limits(self) -> Iterator[Note]:
+        """Yield what cannot be seen here."""
+        say = self._catalogue.text
+        counts = self._listing.counts
         if not counts["questions"] and not counts["unasked"]:
-            limits.append(Note("dns.limit.none", "note", say("dns.limit.none")))
-        return Summary(heading, (), (self._table(),) if self._servers else (), tuple(limits))
+            yield Note("dns.limit.none", "note", say("dns.limit.none"))
+        kinds: tuple[Kind, ...] = ("tls", "quic", "https")
+        for kind in kinds:
+            if count := self._unseen.count(kind):
+                yield Note(f"dns.limit.{kind}", "note", say(f"dns.limit.{kind}", count=count))
+        count, address, number = self._unseen.unnamed()
+        if count:
+            values = {"count": count, "address": address, "number": number}
+            yield Note("dns.limit.unnamed", "note", self._catalogue.filled(say("dns.limit.unnamed"), **values))
 
     def _table(self) -> Table:
         say = self._catalogue.text
@@ -107,6 +112,7 @@ class DnsStory:
 
     def _run(self, run: DnsRun) -> Iterator[PacketLesson]:
         """Take in exchanges; yield the lessons of those whose turn has come."""
+        self._unseen.name(run)
         pairs, others = run.pairs, iter(run.others)
         if self._plain is None:
             briefly = self._words.briefly

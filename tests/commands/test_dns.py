@@ -14,7 +14,7 @@ from typing import Any
 import dns.message
 import dns.rrset
 import pytest
-from scapy.layers.inet import IP, UDP, fragment
+from scapy.layers.inet import IP, TCP, UDP, fragment
 from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap, wrpcap
 
@@ -172,3 +172,16 @@ def test_an_answer_in_ip_fragments_is_read_whole(tmp_path: Path, sniffkit: Calla
     (record,) = (json.loads(line) for line in sniffkit("dns", "--json", path).out.splitlines())
     assert (record["rcode"], record["response_packets"]) == ("NOERROR", [3])
     assert record["answers"][0]["data"] == texts
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_cannot_be_seen_is_said(
+    language: str, tmp_path: Path, sniffkit: Callable[..., Any], expected: Callable[..., None]
+) -> None:
+    link = Ether(src="02:00:00:00:00:0a", dst="02:00:00:00:00:0b")
+    ends = [("192.0.2.1", 853), ("192.0.2.2", 853), ("1.1.1.1", 443), ("203.0.113.7", 443)]
+    packets = [link / IP(src="10.0.0.2", dst=address) / TCP(dport=port, flags="S") for address, port in ends]
+    packets.append(link / IP(src="10.0.0.2", dst="192.0.2.1") / UDP(sport=4000, dport=853) / b"encrypted")
+    path = tmp_path / "encrypted.pcap"
+    wrpcap(str(path), packets)
+    expected(f"dns/encrypted.{language}.txt", sniffkit("dns", path, "--lang", language, width=80).out)
