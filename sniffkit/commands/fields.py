@@ -61,10 +61,8 @@ def run(
 
     chosen = PacketFilter(filter, only, [field.id for field in fields])
     with open_captures(paths) as source:
-        chosen.read_from(source)
         table = FieldTable(fields, layout, sys.stdout.buffer, sys.stdout.isatty())
-        for batch in source:
-            found, wanted = chosen.feed(batch)
+        for found, wanted in chosen.read(source, ahead=count is None):
             if count is not None:
                 places = wanted.nonzero()[0]
                 wanted[places[count:]] = False
@@ -115,8 +113,6 @@ def sign(value: str, name: str) -> str:
 
 def known_field(id: str) -> FieldType:
     """Return a field's type; raise UsageError with the nearest name where there is none."""
-    import difflib
-
     from sniffkit.analysis.tcp.fields import types
     from sniffkit.protocols.field_types import field_types, protocol_names
 
@@ -125,6 +121,8 @@ def known_field(id: str) -> FieldType:
         return known
     if id in protocol_names():
         raise UsageError("fields.protocol", name=id)
+    import difflib
+
     near = difflib.get_close_matches(id, [*field_types(), *types()], 1, 0.6)
     if near:
         raise UsageError("filter.unknown-field-near", field=id, near=near[0])

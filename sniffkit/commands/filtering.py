@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.tcp.stream import TcpStreams
     from sniffkit.protocols.batch_fields import BatchFields
     from sniffkit.protocols.columns import Columns
+    from sniffkit.protocols.display_filter import DisplayFilter
     from sniffkit.sources import Batch, Source
 
 ONLY = {
@@ -46,12 +47,15 @@ class PacketFilter:
         fields: ids that will be read from ``BatchFields`` besides those that the filter names
         """
         from sniffkit.analysis.tcp import fields as tcp_fields
-        from sniffkit.protocols.display_filter import DisplayFilter
 
         if only is not None and only not in ONLY:
             raise UsageError("filter.only", word=only, words=", ".join(ONLY))
         written = [text for text in (expression, ONLY[only] if only else None) if text is not None]
-        self._filters = [DisplayFilter(text, tcp_fields.types()) for text in written]
+        self._filters: list[DisplayFilter] = []
+        if written:
+            from sniffkit.protocols.display_filter import DisplayFilter
+
+            self._filters = [DisplayFilter(text, tcp_fields.types()) for text in written]
         named = set(fields).union(*(one.fields for one in self._filters))
         self._tcp = tcp_fields.TcpFields(named)
         self._dns: TcpStreams[StreamMessage] | None = None
@@ -75,14 +79,37 @@ class PacketFilter:
 
         self._frames = FrameFields(source.interface_ids)
 
+    def read(self, source: Source, ahead: bool = True) -> Iterator[tuple[BatchFields, NDArray[np.bool_]]]:
+        """Read a capture to its end; yield what ``feed`` returns of batch after batch.
+
+        ahead: prepare the next batches in other threads meanwhile, if the source is a file (nobody waits for a pipe);
+        whoever may stop early says no, so that damage is told only as far as packets were asked for
+        """
+        from sniffkit.analysis.read_ahead import read_ahead
+
+        self.read_from(source)
+        batches: Iterable[Batch] = source
+        if not ahead or source.octets_total is None:
+            yield from map(self.feed, batches)
+            return
+        for columns in read_ahead(read_ahead(batches, lambda batch: batch), self._columns):
+            yield self._fields(columns)
+
     def feed(self, batch: Batch) -> tuple[BatchFields, NDArray[np.bool_]]:
         """Return the fields of the next batch and which of its packets are asked for, bool (n,)."""
+        return self._fields(self._columns(batch))
+
+    def _columns(self, batch: Batch) -> Columns:
+        from sniffkit.protocols.columns import Columns
+
+        return Columns(batch, self._reassembler)
+
+    def _fields(self, columns: Columns) -> tuple[BatchFields, NDArray[np.bool_]]:
         import numpy as np
 
         from sniffkit.protocols.batch_fields import BatchFields
-        from sniffkit.protocols.columns import Columns
 
-        columns = Columns(batch, self._reassembler)
+        batch = columns.batch
         self._frames.feed(batch)
         fields = BatchFields(columns, self._frames, self._tcp.feed(columns), self._messages(columns))
         wanted = np.ones(len(batch), np.bool_)
@@ -131,10 +158,9 @@ class ChosenPackets:
             for batch in source:
                 yield Columns(batch, reassembler)
             return
-        self._packets.read_from(source)
-        for batch in source:
-            fields, wanted = self._packets.feed(batch)
-            self._note(wanted.nonzero()[0] + batch.first, batch.first + len(batch))
+        for fields, wanted in self._packets.read(source):
+            first = fields.batch.first
+            self._note(wanted.nonzero()[0] + first, first + len(fields))
             yield fields.columns
 
     def among(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
