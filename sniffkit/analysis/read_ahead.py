@@ -10,6 +10,9 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Ready = TypeVar("Ready")
 
+PATIENCE_S = 0.5
+"""How long a reader that stops early waits for the thread to stop too."""
+
 
 def read_ahead(items: Iterable[Item], prepare: Callable[[Item], Ready], depth: int = 1) -> Generator[Ready, None, None]:
     """Yield ``prepare(item)`` of every item in order; at most ``depth`` wait to be taken.
@@ -50,4 +53,4 @@ def read_ahead(items: Iterable[Item], prepare: Callable[[Item], Ready], depth: i
             yield what  # type: ignore[misc]  # only the end has none
     finally:
         stopped.set()
-        thread.join()
+        thread.join(PATIENCE_S)  # a pipe that pauses holds it for as long as it likes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.flows.analysis import FlowAnalysis
     from sniffkit.analysis.flows.findings import EventPackets, Finding
     from sniffkit.analysis.flows.records import Flow
+    from sniffkit.commands.second_process import SecondProcess
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen
     from sniffkit.sources import Source
@@ -58,6 +59,7 @@ def flows(
     json: Annotated[bool, typer.Option("--json", help=say("json-flows"))] = False,
     csv: Annotated[bool, typer.Option("--csv", help=say("csv-flows"))] = False,
     parquet: Annotated[str | None, typer.Option("--parquet", metavar="DIR", help=say("parquet-flows"))] = None,
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=1, help=say("jobs"))] = 1,
     lang: Lang = None,
     color: Color = "auto",
     no_names: NoNames = False,
@@ -65,14 +67,13 @@ def flows(
     """List every conversation (the help text stands in texts/help.toml)."""
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen, stdout
-    from sniffkit.sources import open_captures
 
     if sort not in ORDERS:
         raise UsageError("usage.bad-value", option="--sort", value=sort, wanted="|".join(ORDERS), help=_HELP)
     catalogue, color = Catalogue(chosen_language(lang)), chosen_color(color)
     paths = chosen_files(files, read)
     collect_rarely()
-    with open_captures(paths) as source:
+    with opened(paths, display_filter, findings, jobs) as source:
         analysis, events, wanted = read_flows(source, display_filter, findings)
         every = (flow for flow in analysis.records() if wanted is None or (flow.protocol, flow.stream) in wanted)
         if json and sort == "stream" and events is None and parquet is None:
@@ -96,8 +97,22 @@ def flows(
 _HELP = "sniffkit flows --help"
 
 
+def opened(paths: list[str], display_filter: str | None, findings: bool, jobs: int) -> Source | SecondProcess:
+    """Open captures, here or where more than one job is allowed in a second process."""
+    from sniffkit.sources import open_captures
+
+    if jobs > 1:
+        from sniffkit.commands.second_process import SecondProcess
+
+        try:
+            return SecondProcess(paths, display_filter, findings, jobs)
+        except OSError:
+            pass  # the system lets no process be started: it can be done without
+    return open_captures(paths)
+
+
 def read_flows(
-    source: Source, display_filter: str | None = None, findings: bool = False
+    source: Source | SecondProcess, display_filter: str | None = None, findings: bool = False
 ) -> tuple[FlowAnalysis, EventPackets | None, set[tuple[str, int]] | None]:
     """Read a capture to its end.
 
@@ -107,30 +122,33 @@ def read_flows(
     from sniffkit.analysis.flows.analysis import FlowAnalysis
     from sniffkit.analysis.flows.findings import EventPackets
     from sniffkit.analysis.flows.prepared import Preparer
+    from sniffkit.commands.second_process import SecondProcess
     from sniffkit.renderers.progress import ProgressBar
 
     preparer = Preparer(findings=findings)
     analysis = FlowAnalysis(preparer=preparer)
     events = EventPackets(preparer.checksums) if findings else None
-    wanted: set[tuple[str, int]] | None = None
-    if display_filter is not None:
+    wanted: set[tuple[str, int]] | None = None if display_filter is None else set()
+    if display_filter is not None and not isinstance(source, SecondProcess):
         from sniffkit.commands.filtering import PacketFilter
 
-        packets, wanted = PacketFilter(display_filter), set()
+        packets = PacketFilter(display_filter)
         packets.read_from(source)
         preparer.choose = lambda batch: packets.feed(batch)[1]
     with ProgressBar("flows") as bar:
-        for fed in analysis.read(source):
+        for fed in source.read(analysis) if isinstance(source, SecondProcess) else analysis.read(source):
             if events is not None:
                 events.feed(fed)
             if wanted is not None:
                 wanted |= analysis.chosen(fed)
             bar.move(source.octets_read, source.octets_total)
     analysis.finish()
+    if events is not None and isinstance(source, SecondProcess) and source.checksums is not None:
+        events.checksums = source.checksums
     return analysis, events, wanted
 
 
-def _end(source: Source, analysis: FlowAnalysis, catalogue: Catalogue) -> int:
+def _end(source: Source | SecondProcess, analysis: FlowAnalysis, catalogue: Catalogue) -> int:
     """Say how many conversations were let go for want of room and what was damaged; return the exit code."""
     from sniffkit.analysis.flows.tcp import MOST_OPEN
     from sniffkit.renderers.screen import Screen
@@ -139,7 +157,7 @@ def _end(source: Source, analysis: FlowAnalysis, catalogue: Catalogue) -> int:
         sys.stdout.flush()
         text = catalogue.text("flows.let-go", most=MOST_OPEN, count=analysis.let_go)
         Screen.of(sys.stderr).write(text + "\n")
-    return finish(source)
+    return finish(cast("Source", source))
 
 
 def _write_json(chosen: Iterable[Flow], catalogue: Catalogue) -> None:

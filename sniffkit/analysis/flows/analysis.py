@@ -13,7 +13,7 @@ from sniffkit.analysis.flows.prepared import Datagrams, Ends, Prepared, Preparer
 from sniffkit.analysis.flows.records import AnswerTime, Flow, FlowEnd, FlowProtocol
 from sniffkit.analysis.flows.stream_table import StreamTable
 from sniffkit.analysis.flows.tcp import EVENTS, MOST_OPEN, TcpFlows
-from sniffkit.analysis.flows.totals import TOTALS, add_packets, grouped
+from sniffkit.analysis.flows.totals import TOTALS, add_sums
 from sniffkit.analysis.read_ahead import read_ahead
 from sniffkit.analysis.tcp.outcomes import COURSE
 from sniffkit.analysis.tcp.states import LABELS
@@ -43,15 +43,13 @@ class PairFlows:
         self.ends = ends
         self.table = StreamTable({**TOTALS, "turned": (np.bool_, 1, 0)})
 
-    def feed(self, packets: Datagrams, first: int) -> None:
-        """Add the packets of a batch that begins with packet ``first``."""
-        if not len(packets.row):
-            return
-        groups = grouped(packets.stream, packets.direction)
-        self.table.begin(groups.stream)
-        new = self.table["packets"][groups.stream].sum(axis=1) == 0
-        self.table["turned"][groups.stream[new]] = packets.answer[groups.order[groups.start[new]]]
-        add_packets(self.table, groups, packets.octets, packets.payload, packets.time_ns, packets.row + first)
+    def feed(self, packets: Datagrams) -> None:
+        """Add the packets of a batch."""
+        streams = packets.sums.stream
+        self.table.begin(streams)
+        new = self.table["first_packet"][streams] == 0
+        self.table["turned"][streams[new]] = packets.answers[new]
+        add_sums(self.table, packets.sums)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +95,8 @@ class FlowAnalysis:
         """Add a batch that was made ready."""
         self.packets += prepared.packets
         marks = self.tcp.feed(prepared)
-        self.udp.feed(prepared.udp, prepared.first)
-        self.icmp.feed(prepared.echo, prepared.first)
+        self.udp.feed(prepared.udp)
+        self.icmp.feed(prepared.echo)
         return FedBatch(prepared, marks)
 
     def chosen(self, fed: FedBatch) -> set[tuple[str, int]]:

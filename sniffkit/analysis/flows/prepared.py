@@ -13,7 +13,7 @@ import numpy as np
 
 from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.checksum_facts import ChecksumFacts
-from sniffkit.analysis.flows.totals import ip_octets
+from sniffkit.analysis.flows.totals import Sums, grouped, ip_octets, sums
 from sniffkit.analysis.icmp.exchanges import ECHO
 from sniffkit.analysis.segments import SYN, Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
@@ -43,19 +43,15 @@ class Ends(Protocol):
 
 @dataclass(slots=True)
 class Datagrams:
-    """The packets of a protocol without connections, in capture order; every array has one entry a packet.
+    """The packets of a protocol without connections, in capture order, and what they add to their streams.
 
-    row, time_ns: of the packet; stream, direction: as numbered; octets: of the IP datagram, payload: in it
-    answer:       bool (m,) a reply by its own words (ICMP echo)
+    row, stream: int64 (m,) of the packet; answers: bool (g,) by stream, its first one says it is a reply (echo)
     """
 
     row: NDArray[np.int64]
-    time_ns: NDArray[np.int64]
     stream: NDArray[np.int64]
-    direction: NDArray[np.uint8]
-    octets: NDArray[np.int64]
-    payload: NDArray[np.int64]
-    answer: NDArray[np.bool_]
+    answers: NDArray[np.bool_]
+    sums: Sums
 
 
 @dataclass(slots=True)
@@ -78,6 +74,7 @@ class Prepared:
 
     first, packets: number of the first packet and how many there are
     octets:         int64 (m,) of the IP datagram around each segment
+    sums:           what they add to their streams (headers quoted in ICMP errors add nothing)
     stamped:        int64, segments with a SYN that offer the time stamps option
     twice:          int64 (n,) for each packet the number of the one that it is a second capture of, or 0
     wanted:         bool (n,) the packets that a filter lets through; None without a filter
@@ -88,6 +85,7 @@ class Prepared:
     segments: Segments
     numbers: StreamNumbers
     octets: NDArray[np.int64]
+    sums: Sums
     stamped: NDArray[np.int64]
     twice: NDArray[np.int64]
     udp: Datagrams
@@ -122,12 +120,14 @@ class Preparer:
             stamped = np.intersect1d(stamped, columns.having("tcp.options.timestamp.tsval"))
         numbers = self.streams.feed(segments)
         datagrams, refused = self._datagrams(columns)
+        octets = ip_octets(columns, columns.rows("tcp"))
         return Prepared(
             first=batch.first,
             packets=len(batch),
             segments=segments,
             numbers=numbers,
-            octets=ip_octets(columns, columns.rows("tcp")),
+            octets=octets,
+            sums=tcp_sums(segments, numbers, octets),
             stamped=stamped,
             twice=self._twice.feed(columns, segments),
             udp=datagrams,
@@ -146,15 +146,10 @@ class Preparer:
         stream, direction = self.udp.feed(source, destination, columns["udp.srcport"], columns["udp.dstport"])
         which = np.flatnonzero(~rows.quoted)
         row = rows.row[which]
-        datagrams = Datagrams(
-            row,
-            columns.batch.time_ns[row],
-            stream[which],
-            direction[which],
-            ip_octets(columns, rows)[which],
-            np.maximum(rows.length[which] - 8, 0),
-            np.zeros(len(which), np.bool_),
-        )
+        groups = grouped(stream[which], direction[which])
+        octets, payload = ip_octets(columns, rows)[which], np.maximum(rows.length[which] - 8, 0)
+        added = sums(groups, octets, payload, columns.batch.time_ns[row], row + columns.batch.first)
+        datagrams = Datagrams(row, stream[which], np.zeros(len(added.stream), np.bool_), added)
         quoted = np.flatnonzero(rows.quoted)
         if not self.findings or not len(quoted):
             none = np.zeros(0, np.int64)
@@ -184,8 +179,9 @@ class Preparer:
         port = port[order].astype(np.uint16)
         stream, direction = self.echo.feed(source[order], destination[order], port, port)
         row = row[order]
-        time_ns = columns.batch.time_ns[row]
-        return Datagrams(row, time_ns, stream, direction, octets[order], payload[order], answer[order])
+        groups = grouped(stream, direction)
+        added = sums(groups, octets[order], payload[order], columns.batch.time_ns[row], row + columns.batch.first)
+        return Datagrams(row, stream, answer[order][groups.order[groups.start]], added)
 
     def _oddities(
         self,
@@ -208,6 +204,13 @@ class Preparer:
             wrong["ip"] + first,
             refused,
         )
+
+
+def tcp_sums(segments: Segments, numbers: StreamNumbers, octets: NDArray[np.int64]) -> Sums:
+    """Add up segments by stream; octets: int64 (m,) of the IP datagram around each."""
+    real = np.flatnonzero(segments.length >= 0)
+    groups = grouped(numbers.stream[real], numbers.direction[real])
+    return sums(groups, octets[real], segments.length[real], segments.time_ns[real], segments.number[real])
 
 
 def facts_of(facts: list, name: str) -> bool:  # type: ignore[type-arg]

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from sniffkit.analysis.answer_times import AnswerTimes
+from sniffkit.analysis.flows.prepared import tcp_sums
 from sniffkit.analysis.flows.stream_table import Layout, StreamTable
-from sniffkit.analysis.flows.totals import TOTALS, add_packets
+from sniffkit.analysis.flows.totals import TOTALS, add_sums
 from sniffkit.analysis.segments import FIN, RST, SYN
 from sniffkit.analysis.streams import sorted_rows
 from sniffkit.analysis.tcp.ack_times import TcpAckTimes
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.flows.prepared import Ends, Prepared
+    from sniffkit.analysis.flows.totals import Sums
     from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.streams import StreamNumbers, Streams
     from sniffkit.analysis.tcp.marks import Marks
@@ -122,10 +124,11 @@ class TcpFlows:
         stamped[prepared.stamped] = True
         for rows in self._pieces(segments, numbers):
             if rows is None:
-                mask = self._add(segments, numbers, prepared.twice, prepared.octets, stamped)
+                mask = self._add(segments, numbers, prepared.twice, prepared.sums, stamped)
             else:
                 some, which = segments.take(rows), chosen_numbers(numbers, rows)
-                mask[rows] = self._add(some, which, prepared.twice, prepared.octets[rows], stamped[rows])
+                added = tcp_sums(some, which, prepared.octets[rows])
+                mask[rows] = self._add(some, which, prepared.twice, added, stamped[rows])
         known = segments.time_ns[segments.time_ns != NO_TIME]
         if len(known):
             self._let_go(int(known[-1]))
@@ -170,10 +173,10 @@ class TcpFlows:
         segments: Segments,
         numbers: StreamNumbers,
         twice: NDArray[np.int64],
-        octets: NDArray[np.int64],
+        added: Sums,
         stamped: NDArray[np.bool_],
     ) -> NDArray[np.uint16]:
-        """Add segments; twice: int64 (n,) by packet. Return their marks."""
+        """Add segments and what they add up to; twice: int64 (n,) by packet. Return their marks."""
         again = twice[segments.row]
         marks = self.marks.feed(segments, numbers, again)
         real = segments.length >= 0
@@ -182,7 +185,7 @@ class TcpFlows:
             groups = Groups.by_stream(numbers, np.flatnonzero(real))
         self.table.begin(marks.by_stream().stream)
         if len(groups.stream):  # else there are only headers quoted in ICMP errors
-            add_packets(self.table, groups, octets, segments.length, segments.time_ns, segments.number)
+            add_sums(self.table, added)
             self._add_events(groups, marks)
         self._add_flags(segments, numbers, real & (again == 0), stamped)
         times = self._ack_times.feed(segments, numbers, marks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,51 +65,87 @@ def grouped(stream: NDArray[np.int64], direction: NDArray[np.uint8]) -> Groups:
     return Groups(order, start, np.cumsum(begins) - 1, ordered[start], direction[order] != 0)
 
 
-def add_packets(
-    table: StreamTable,
+@dataclass(slots=True)
+class Sums:
+    """What a batch adds to each stream, one entry a stream; times are NO_TIME where packets have none.
+
+    stream: int64 (g,); packets, ip_bytes, payload_bytes: int64 (g, 2) by direction
+    first, last: int64 (g,) packet numbers; first_ns, last_ns, newest_ns: int64 (g,) their times and the highest one
+    silence_ns, silence_packet: int64 (g,) the longest time between two packets of the batch and what ended it
+    """
+
+    stream: NDArray[np.int64]
+    packets: NDArray[np.int64]
+    ip_bytes: NDArray[np.int64]
+    payload_bytes: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    first_ns: NDArray[np.int64]
+    last_ns: NDArray[np.int64]
+    newest_ns: NDArray[np.int64]
+    silence_ns: NDArray[np.int64]
+    silence_packet: NDArray[np.int64]
+
+
+def sums(
     groups: Groups,
     ip: NDArray[np.int64],
     payload: NDArray[np.int64],
     time_ns: NDArray[np.int64],
     number: NDArray[np.int64],
-) -> None:
-    """Add a batch's packets, arrays in the order that ``groups`` sorts, to the rows of their streams."""
-    streams, order, start = groups.stream, groups.order, groups.start
+) -> Sums:
+    """Add up a batch's packets, arrays in the order that ``groups`` sorts."""
+    order, start = groups.order, groups.start
+    lane, size = 2 * groups.of + groups.second, 2 * len(groups.stream)
+
+    def by_direction(octets: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        return np.bincount(lane, octets, size).astype(np.int64).reshape(-1, 2)
+
+    time, numbers = time_ns[order], number[order]
+    last = np.append(start, len(order))[1:] - 1
+    before = np.append(NO_TIME, time)[:-1]
+    before[start] = NO_TIME
+    gap = np.where((before == NO_TIME) | (time == NO_TIME), 0, time - before)
+    longest = np.maximum.reduceat(gap, start) if len(start) else gap
+    ended = np.zeros(len(start), np.int64)
+    at = np.flatnonzero((gap == longest[groups.of]) & (gap > 0))[::-1]
+    ended[groups.of[at]] = numbers[at]  # of equal ones the first stays
+    newest = np.maximum.reduceat(time, start) if len(start) else time
+    return Sums(
+        groups.stream,
+        by_direction(None),
+        by_direction(ip[order]),
+        by_direction(payload[order]),
+        numbers[start],
+        numbers[last],
+        time[start],
+        time[last],
+        newest,
+        longest,
+        ended,
+    )
+
+
+def add_sums(table: StreamTable, added: Sums) -> None:
+    """Add what a batch brings to the rows of its streams."""
+    streams = added.stream
     if not len(streams):
         return
-    lane = 2 * groups.of + groups.second
-    size = 2 * len(streams)
-    table["packets"][streams] += np.bincount(lane, minlength=size).reshape(-1, 2).astype(np.uint32)
-    for name, octets in (("ip_bytes", ip), ("payload_bytes", payload)):
-        table[name][streams] += np.bincount(lane, octets[order], size).reshape(-1, 2).astype(np.int64)
-    numbers = number[order]
-    last = np.append(start[1:], len(order)) - 1
+    table["packets"][streams] += added.packets.astype(np.uint32)
+    table["ip_bytes"][streams] += added.ip_bytes
+    table["payload_bytes"][streams] += added.payload_bytes
     new = table["first_packet"][streams] == 0
-    table["first_packet"][streams[new]] = numbers[start[new]]
-    table["last_packet"][streams] = numbers[last]
-    _add_times(table, groups, time_ns[order], numbers, last)
-
-
-def _add_times(
-    table: StreamTable,
-    groups: Groups,
-    time: NDArray[np.int64],
-    numbers: NDArray[np.int64],
-    last: NDArray[np.int64],
-) -> None:
-    streams, start = groups.stream, groups.start
-    before = np.empty_like(time)
-    before[1:] = time[:-1]
-    before[start] = table["latest_ns"][streams]
-    gap = np.where((before == NO_TIME) | (time == NO_TIME), 0, time - before)
-    longest = np.maximum.reduceat(gap, start)
-    longer = longest > table["silence_ns"][streams]
+    table["first_packet"][streams[new]] = added.first[new]
+    table["last_packet"][streams] = added.last
+    before = table["latest_ns"][streams]
+    waited = np.where((before == NO_TIME) | (added.first_ns == NO_TIME), 0, added.first_ns - before)
+    inside = added.silence_ns > waited
+    silence = np.where(inside, added.silence_ns, waited)
+    longer = silence > table["silence_ns"][streams]
     if longer.any():
-        table["silence_ns"][streams[longer]] = longest[longer]
-        at = np.flatnonzero((gap == longest[groups.of]) & longer[groups.of])[::-1]
-        table["silence_packet"][streams[groups.of[at]]] = numbers[at]  # of equal ones the first stays
-    known = np.maximum.reduceat(time, start)
-    table["end_ns"][streams] = np.maximum(table["end_ns"][streams], known)
-    table["latest_ns"][streams] = np.where(time[last] == NO_TIME, known, time[last])
+        table["silence_ns"][streams[longer]] = silence[longer]
+        table["silence_packet"][streams[longer]] = np.where(inside, added.silence_packet, added.first)[longer]
+    table["end_ns"][streams] = np.maximum(table["end_ns"][streams], added.newest_ns)
+    table["latest_ns"][streams] = np.where(added.last_ns == NO_TIME, added.newest_ns, added.last_ns)
     unset = table["start_ns"][streams] == NO_TIME
-    table["start_ns"][streams[unset]] = time[start[unset]]
+    table["start_ns"][streams[unset]] = added.first_ns[unset]
