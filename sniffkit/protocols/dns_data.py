@@ -8,6 +8,7 @@ from enum import IntEnum
 from socket import AF_INET, AF_INET6, inet_ntop
 from time import gmtime, strftime
 
+from sniffkit.protocols import dns_rarer_data as rarer
 from sniffkit.protocols.dns_name import BadName, name_text, read_name
 
 
@@ -31,6 +32,7 @@ class Type(IntEnum):
     LOC = 29
     SRV = 33
     NAPTR = 35
+    KX = 36
     CERT = 37
     DNAME = 39
     OPT = 41
@@ -43,13 +45,17 @@ class Type(IntEnum):
     NSEC3 = 50
     NSEC3PARAM = 51
     TLSA = 52
+    SMIMEA = 53
     CDS = 59
     CDNSKEY = 60
     OPENPGPKEY = 61
+    CSYNC = 62
     ZONEMD = 63
     SVCB = 64
     HTTPS = 65
     SPF = 99
+    EUI48 = 108
+    EUI64 = 109
     TKEY = 249
     TSIG = 250
     IXFR = 251
@@ -77,7 +83,15 @@ class Rcode(IntEnum):
     BADCOOKIE = 23
 
 
-_TYPE_NAMES = {kind.value: kind.name for kind in Type}
+_SELDOM_MET = {
+    3: "MD", 4: "MF", 7: "MB", 8: "MG", 9: "MR", 11: "WKS", 14: "MINFO", 19: "X25", 20: "ISDN", 21: "RT", 22: "NSAP",
+    23: "NSAP-PTR", 26: "PX", 27: "GPOS", 30: "NXT", 38: "A6", 42: "APL", 45: "IPSECKEY", 55: "HIP", 56: "NINFO",
+    66: "DSYNC", 67: "HHIT", 68: "BRID", 103: "UNSPEC", 104: "NID", 105: "L32", 106: "L64", 107: "LP", 128: "NXNAME",
+    253: "MAILB", 254: "MAILA", 258: "AVC", 260: "AMTRELAY", 261: "RESINFO", 262: "WALLET", 32768: "TA", 32769: "DLV",
+}  # fmt: skip
+"""Types of which only the name is known here (IANA, DNS parameters)."""
+
+_TYPE_NAMES = {kind.value: kind.name for kind in Type} | _SELDOM_MET
 _RCODE_NAMES = {code.value: code.name for code in Rcode}
 
 
@@ -121,16 +135,16 @@ def _start_of_authority(octets: bytes, at: int, end: int) -> str | None:
     mailbox, place = read_name(octets, place)
     if place + 20 != end:
         return None
-    numbers = [str(_number(octets, place + 4 * index, 4)) for index in range(5)]
+    numbers = [str(rarer.number(octets, place + 4 * index, 4)) for index in range(5)]
     return " ".join((name_text(labels), name_text(mailbox), *numbers))
 
 
 def _preference_and_name(octets: bytes, at: int, end: int) -> str:
-    return f"{_number(octets, at, 2)} {_names(octets, at + 2, end, 1)}"
+    return f"{rarer.number(octets, at, 2)} {_names(octets, at + 2, end, 1)}"
 
 
 def _service(octets: bytes, at: int, end: int) -> str:
-    numbers = [str(_number(octets, at + 2 * index, 2)) for index in range(3)]
+    numbers = [str(rarer.number(octets, at + 2 * index, 2)) for index in range(3)]
     return " ".join((*numbers, _names(octets, at + 6, end, 1)))
 
 
@@ -143,33 +157,27 @@ def _texts(octets: bytes, at: int, end: int) -> str:
 
 
 def _certification(octets: bytes, at: int, end: int) -> str:
-    length = octets[at + 1]
-    tag = octets[at + 2 : at + 2 + length].decode("ascii")
-    return f"{octets[at]} {tag} {_quoted(octets[at + 2 + length : end])}"
+    tag, place = rarer.counted(octets, at + 1, end)
+    return f"{octets[at]} {rarer.escaped_octets(tag)} {rarer.quoted(octets[place:end])}"
 
 
 def _delegation(octets: bytes, at: int, end: int) -> str | None:
     if end - at <= 4:
         return None
-    return f"{_number(octets, at, 2)} {octets[at + 2]} {octets[at + 3]} {octets[at + 4 : end].hex()}"
+    return f"{rarer.number(octets, at, 2)} {octets[at + 2]} {octets[at + 3]} {octets[at + 4 : end].hex()}"
 
 
 def _key(octets: bytes, at: int, end: int) -> str | None:
     if end - at <= 4:
         return None
     key = b64encode(octets[at + 4 : end]).decode()
-    return f"{_number(octets, at, 2)} {octets[at + 2]} {octets[at + 3]} {key}"
+    return f"{rarer.number(octets, at, 2)} {octets[at + 2]} {octets[at + 3]} {key}"
 
 
-def _next_secure(octets: bytes, at: int, end: int) -> str:
+def _next_secure(octets: bytes, at: int, end: int) -> str | None:
     labels, place = read_name(octets, at)
-    return " ".join((name_text(labels), *_type_list(octets, place, end)))
-
-
-def _number(octets: bytes, at: int, size: int) -> int:
-    if at + size > len(octets):
-        raise IndexError
-    return int.from_bytes(octets[at : at + size], "big")
+    types = rarer.type_list(octets, place, end, type_name)
+    return None if types is None else " ".join((name_text(labels), *types))
 
 
 def _names(octets: bytes, at: int, end: int, count: int) -> str:
@@ -187,20 +195,9 @@ def _strings(octets: bytes, at: int, end: int) -> list[str]:
     """Return the character strings of the data, each in quotation marks."""
     found = []
     while at < end:
-        after = at + 1 + octets[at]
-        if after > end:
-            raise ValueError
-        found.append(_quoted(octets[at + 1 : after]))
-        at = after
+        text, at = rarer.counted(octets, at, end)
+        found.append(rarer.quoted(text))
     return found
-
-
-def _quoted(octets: bytes) -> str:
-    signs = (
-        f"\\{chr(octet)}" if octet in b'"\\' else chr(octet) if 0x20 <= octet < 0x7F else f"\\{octet:03d}"
-        for octet in octets
-    )
-    return f'"{"".join(signs)}"'
 
 
 def _signature(octets: bytes, at: int, end: int) -> str | None:
@@ -208,30 +205,31 @@ def _signature(octets: bytes, at: int, end: int) -> str | None:
     if end - at <= 18:
         return None
     labels, place = read_name(octets, at + 18)
-    times = [strftime("%Y%m%d%H%M%S", gmtime(_number(octets, at + offset, 4))) for offset in (8, 12)]
+    times = [strftime("%Y%m%d%H%M%S", gmtime(rarer.number(octets, at + offset, 4))) for offset in (8, 12)]
     return " ".join(
         (
-            type_name(_number(octets, at, 2)),
+            type_name(rarer.number(octets, at, 2)),
             str(octets[at + 2]),
             str(octets[at + 3]),
-            str(_number(octets, at + 4, 4)),
+            str(rarer.number(octets, at + 4, 4)),
             *times,
-            str(_number(octets, at + 16, 2)),
+            str(rarer.number(octets, at + 16, 2)),
             name_text(labels),
             b64encode(octets[place:end]).decode(),
         )
     )
 
 
-def _type_list(octets: bytes, at: int, end: int) -> list[str]:
-    """Read the bit maps of an NSEC record (RFC 4034 section 4.1.2)."""
-    found = []
-    while at + 2 <= end:
-        window, length = octets[at], octets[at + 1]
-        for index, octet in enumerate(octets[at + 2 : min(at + 2 + length, end)]):
-            found += [type_name(window << 8 | index << 3 | bit) for bit in range(8) if octet & 0x80 >> bit]
-        at += 2 + length
-    return found
+def _hashed_denial(octets: bytes, at: int, end: int) -> str | None:
+    return rarer.hashed_denial(octets, at, end, type_name)
+
+
+def _child_to_parent(octets: bytes, at: int, end: int) -> str | None:
+    return rarer.child_to_parent(octets, at, end, type_name)
+
+
+def _transaction_signature(octets: bytes, at: int, end: int) -> str | None:
+    return rarer.transaction_signature(octets, at, end, rcode_name)
 
 
 _READERS: dict[int, Callable[[bytes, int, int], str | None]] = {
@@ -258,5 +256,24 @@ _READERS: dict[int, Callable[[bytes, int, int], str | None]] = {
     Type.RRSIG: _signature,
     Type.SIG: _signature,
     Type.NSEC: _next_secure,
+    Type.KX: _preference_and_name,
+    Type.NAPTR: rarer.naming_authority,
+    Type.CERT: rarer.certificate,
+    Type.LOC: rarer.place_on_earth,
+    Type.SSHFP: rarer.hexadecimal(1, 1),
+    Type.DHCID: rarer.base64,
+    Type.NSEC3: _hashed_denial,
+    Type.NSEC3PARAM: rarer.hashing,
+    Type.TLSA: rarer.hexadecimal(1, 1, 1),
+    Type.SMIMEA: rarer.hexadecimal(1, 1, 1),
+    Type.OPENPGPKEY: rarer.base64,
+    Type.CSYNC: _child_to_parent,
+    Type.ZONEMD: rarer.hexadecimal(4, 1, 1),
+    Type.SVCB: rarer.service_binding,
+    Type.HTTPS: rarer.service_binding,
+    Type.EUI48: rarer.hardware_address(6),
+    Type.EUI64: rarer.hardware_address(8),
+    Type.TSIG: _transaction_signature,
+    Type.URI: rarer.uniform_identifier,
 }
 """How each type's data is written; what has no reader here is written as octets."""
