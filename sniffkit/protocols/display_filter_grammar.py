@@ -65,6 +65,16 @@ RELATIONS = frozenset({"==", "all_eq", "!=", "any_ne", ">", ">=", "<", "<=", "co
 ARITHMETIC = {"&": 60, "+": 70, "-": 70, "*": 80, "/": 80, "%": 80}
 SIGN = 90
 
+CAPTURE_WORDS = frozenset(
+    {"host", "port", "net", "portrange", "src", "dst", "proto", "gateway", "greater", "less", "broadcast", "multicast"}
+)
+"""Words of tcpdump's language, which people try here."""
+
+FULL_WIDTH = range(0xFF01, 0xFF5F)
+"""Signs as Chinese and Japanese keyboards write them; the plain one has a code lower by 0xFEE0."""
+
+PLAIN = {"，": ",", "。": ".", "“": '"', "”": '"', "‘": "'", "’": "'", "、": ",", "\u3000": " ", "…": ".."}
+
 WORDS = frozenset({*LOGICAL, "not", "any", "all", *RELATIONS, *SAME})
 FUNCTIONS = frozenset({"len", "count", "upper", "lower"})
 
@@ -107,7 +117,7 @@ class _Parser:
                 return Token("end", "", len(self.expression), len(self.expression))
             found = TOKEN.match(self.expression, self.at)
             if found is None:
-                self.fail("filter.character", self.at, self.at + 1, found=self.expression[self.at])
+                self.no_sign()
             start, self.at = self.at, found.end()
             kind = str(found.lastgroup)
             if kind == "space":
@@ -140,9 +150,24 @@ class _Parser:
     def fail(self, id: str, start: int, end: int, **values: object) -> NoReturn:
         raise UsageError(id, value=self.expression, place=start, width=max(end - start, 1), **values)
 
+    def no_sign(self) -> NoReturn:
+        """Complain of a sign that no filter has; say which one is meant where that is plain."""
+        sign, end = self.expression[self.at], self.at + 1
+        plain = PLAIN.get(sign) or (chr(ord(sign) - 0xFEE0) if ord(sign) in FULL_WIDTH else "")
+        if plain:
+            self.fail("filter.full-width", self.at, end, found=sign, plain=plain)
+        if sign == "=":
+            self.fail("filter.single-equals", self.at, end)
+        if sign == '"':
+            self.fail("filter.quote-open", self.at, len(self.expression))
+        self.fail("filter.character", self.at, end, found=sign)
+
     def unexpected(self, expected: str) -> NoReturn:
         """Complain of the next token; ``expected`` is a sign, or "value" or "operator"."""
         token = self.token
+        before = self.expression[: token.start].split()
+        if expected == "operator" and CAPTURE_WORDS & {self.written(token), *before[-1:]}:
+            self.fail("filter.capture-language", token.start, token.end, found=self.written(token))
         if token.kind == "end":
             if expected == "value":
                 self.fail("filter.end-value", token.start, token.end)

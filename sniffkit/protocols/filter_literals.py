@@ -71,6 +71,8 @@ def number(literal: Literal, like: FieldType, expression: str) -> int:
     if not INTEGER.fullmatch(literal.text):
         if re.fullmatch(r"[A-Za-z][\w-]*", literal.text) and like.id.endswith("port"):
             wrong("filter.name-for-port", literal, like, expression)
+        if like.kind is Kind.FLAG:
+            wrong("filter.no-flag", literal, like, expression)
         wrong("filter.no-number", literal, like, expression)
     bare = literal.text.lstrip("-").lower()
     octal = re.fullmatch(r"0[0-7]+", bare) is not None

@@ -186,6 +186,8 @@ class Operands:
     def _numbers(self, value: Value, node: Node) -> Value:
         """Return a value as one that can be calculated with."""
         kind = value.type.kind
+        if kind is Kind.FLAG:
+            self.fail("filter.flag-arithmetic", node, field=self.written(node))
         if kind in (*NUMBERS, *TIMES, Kind.IPV4):
             return value
         if kind is not Kind.OCTETS:
