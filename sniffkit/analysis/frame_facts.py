@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.facts import Fact
+from sniffkit.protocols import find
+from sniffkit.protocols.beyond import LINKS
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -21,11 +23,14 @@ LARGEST_PLAIN = 1522
 class FrameFacts:
     """Fed batch by batch.
 
-    backwards: packets earlier than the one before; large: packets larger than a frame can be
+    backwards:   packets earlier than the one before; large: packets larger than a frame can be
+    earliest_ns: the earliest time stamp; None where no packet has one
     """
 
     def __init__(self) -> None:
         self.backwards = self.large = 0
+        self.earliest_ns: int | None = None
+        self._unread: set[int] = set()
         self._cut_told = False
         self._last = NO_TIME
 
@@ -35,6 +40,11 @@ class FrameFacts:
         told: dict[int, list[Fact]] = {}
         if not len(batch):
             return told
+        known = batch.time_ns[batch.time_ns != NO_TIME]
+        if len(known):
+            earliest = int(known.min())
+            self.earliest_ns = earliest if self.earliest_ns is None else min(earliest, self.earliest_ns)
+        self._links(batch.link_type, told)
         before = np.append(self._last, batch.time_ns[:-1])
         back = np.flatnonzero((batch.time_ns < before) & (batch.time_ns != NO_TIME) & (before != NO_TIME))
         for row in back.tolist():
@@ -54,3 +64,11 @@ class FrameFacts:
             values: dict[str, object] = {"captured": int(batch.captured[row]), "length": int(batch.length[row])}
             told.setdefault(row, []).append(Fact("frame.cut", "note", values))
         return told
+
+    def _links(self, link_type: NDArray[np.int32], told: dict[int, list[Fact]]) -> None:
+        """Say of the first packet of a link that nobody here can read that it is shown as octets."""
+        for number in np.unique(link_type).tolist():
+            if number not in self._unread and find("link", number) is None and number not in LINKS:
+                self._unread.add(number)
+                row = int(np.flatnonzero(link_type == number)[0])
+                told.setdefault(row, []).append(Fact("frame.link-unknown", "note", {"link_type": number}))

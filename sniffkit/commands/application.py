@@ -51,7 +51,7 @@ def _until_nobody_reads(command: Callable[..., None]) -> Callable[..., None]:
 def _register(
     name: str, command: Callable[..., None], cls: type[SpokenCommand] = SpokenCommand, told: str = ""
 ) -> None:
-    app.command(name, help=say(told or name), cls=cls)(_until_nobody_reads(command))
+    app.command(name, help=say(told or name), short_help=say(told or name), cls=cls)(_until_nobody_reads(command))
 
 
 _register("explain", explain.explain)
@@ -85,6 +85,7 @@ def application(arguments: Sequence[str] | None = None) -> int:
     debug = DEBUG in given
     given = [word for word in given if word != DEBUG]
     remember(given)
+    given = _language_last(given)
     try:
         mistake = wrong_command(given, (command.name or "" for command in app.registered_commands))
         if mistake is not None:
@@ -110,6 +111,24 @@ def application(arguments: Sequence[str] | None = None) -> int:
         else:
             complain(_our_fault(error), given)
         return ExitCode.DAMAGED
+
+
+def _language_last(given: list[str]) -> list[str]:
+    """Put ``--lang`` that stands before the command behind it, where commands expect it; without one it is done with.
+
+    The language of help and errors is read from the arguments as they were given.
+    """
+    language: list[str] = []
+    others: list[str] = []
+    rest = given
+    while rest and rest[0].startswith("-"):
+        taken = 2 if rest[0] == "--lang" and len(rest) > 1 else 1
+        kept = language if rest[0] == "--lang" or rest[0].startswith("--lang=") else others
+        kept += rest[:taken]
+        rest = rest[taken:]
+    if rest:
+        return [*others, rest[0], *language, *rest[1:]]
+    return others
 
 
 def _our_fault(error: Exception) -> SniffkitError:

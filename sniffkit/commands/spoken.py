@@ -40,4 +40,7 @@ class SpokenGroup(TyperGroup):
 
     def get_help(self, ctx: Any) -> str:
         """Return the help page."""
+        for parameter in self.params:
+            if parameter.name in ("install_completion", "show_completion"):  # Typer's own options
+                parameter.help = say(parameter.name.replace("_", "-"))  # type: ignore[attr-defined]
         return spoken(super().get_help(ctx))

@@ -144,6 +144,8 @@ class Catalogue:
         nanoseconds = values[f"{name}_ns"]
         if nanoseconds is None:  # a packet without a time stamp
             return self.find("words.unknown-time", "text")
+        if isinstance(nanoseconds, int) and nanoseconds < 0:
+            return self.find("words.backwards", "text")
         return duration(nanoseconds, self.language) if isinstance(nanoseconds, int) else nanoseconds
 
 

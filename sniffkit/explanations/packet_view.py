@@ -172,6 +172,8 @@ class PacketViews:
         if protocol != PAYLOAD:
             fields = tuple(self._shortened(shown.field(entry)) for entry in nested(shown.with_derived(), marks))
         what = self._catalogue.text("view.quoted") if quoted else first_sentence(find(protocol, "what") or "")
+        if not what and find(protocol, "name") is None:
+            what = self._catalogue.text("view.beyond")
         if protocol == PAYLOAD or (protocol in self._told and not quoted):
             what = ""
         self._told.add(protocol)

@@ -36,12 +36,15 @@ def layer_notes(layer: Layer, catalogue: Catalogue) -> list[Note]:
 
 
 def _note(problem: Problem, catalogue: Catalogue) -> Note:
-    level: Level = "note" if problem.id in ORDINARY else "warning"
+    level: Level = "note" if problem.id in ORDINARY or problem.not_captured else "warning"
     values = {
         name: _shown(name, value, catalogue) if isinstance(value, str) else value
         for name, value in problem.values.items()
     }
-    return Note(problem.id, level, catalogue.text(problem.id, "text", **values))
+    text = catalogue.text(problem.id, "text", **values)
+    if problem.not_captured:
+        text += catalogue.text("packet.not-captured")
+    return Note(problem.id, level, text)
 
 
 def _shown(name: str, value: str, catalogue: Catalogue) -> str:

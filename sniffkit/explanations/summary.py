@@ -40,7 +40,8 @@ def summarise(
     the capture brings along
     """
     say = catalogue.text
-    lasted = analysis.last_ns - analysis.first_ns if analysis.first_ns != NO_TIME else 0
+    earliest = min(analysis.first_ns, analysis.frames.earliest_ns or analysis.first_ns)
+    lasted = analysis.last_ns - earliest if analysis.first_ns != NO_TIME else 0
     heading = say("summary.heading", packets=analysis.packets, lasted_ns=lasted)
     if analysis.packets == 1:
         heading = say("summary.heading-one")
@@ -76,7 +77,8 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
             opened, closed, states = "?", "?", ""
         else:
             outcome = standing.outcome
-            opened = say(f"summary.opened.{outcome.opened}")
+            begun = outcome.opened == "handshake" and not standing.completed
+            opened = say("summary.opened.incomplete" if begun else f"summary.opened.{outcome.opened}")
             never = outcome.opened == "unanswered" and outcome.closed == "open"
             closed = say("summary.closed.never" if never else f"summary.closed.{outcome.closed}")
             if outcome.closed_by in ("client", "server"):
@@ -147,6 +149,7 @@ def _limits(analysis: CaptureAnalysis, catalogue: Catalogue) -> list[Note]:
     found.append(("summary.limit.midstream", sum(count for each, count in standings if each.begun_before)))
     found.append(("summary.limit.one-direction", sum(count for each, count in standings if each.one_way)))
     found.append(("summary.limit.cut", analysis.cut))
+    found.append(("summary.limit.backwards", analysis.frames.backwards))
     found.append(("summary.limit.let-go", analysis.conversations.let_go))
     notes = [Note(id, "note", catalogue.text(id, count=count)) for id, count in found if count]
     for (high, low), count in analysis.checksums.offloading():

@@ -35,6 +35,9 @@ _VARIANTS = {
 _WHAT_COMES_AGAIN = {"SYN-RECEIVED": ".syn-ack", "LAST-ACK": ".last"}
 """By the state that its sender turns out to be in still: what a repeated segment is, where that is a lesson."""
 
+_NO_DIFFERENCE = 1 << 61
+"""A difference of this many nanoseconds is none: one of the packets has no time stamp (``NO_TIME``)."""
+
 _TWICE = int(Mark.CAPTURED_TWICE)
 _WARNINGS = {"lost_segment", "zero_window", "window_full", "out_of_order"}
 
@@ -89,6 +92,7 @@ class TcpNotes:
             "advance": advance,
             "last": (ack - 1) & 0xFFFFFFFF,
             "count": int(facts.marks.duplicate_ack_number[at]),
+            "stream": int(numbers.stream[at]),
         }
 
     def _lessons(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[tuple[str, str]]:
@@ -139,17 +143,22 @@ class TcpNotes:
         if int(facts.tcp.phase[at]) == Phase.AFTER_CLOSE and not facts.tcp.told.get(at):
             notes.append(self._note("tcp.after-close", "note", values))
         answered = int(facts.tcp.answers[at])
-        elapsed = int(facts.tcp.elapsed_ns[at])  # negative where a clock was set back, or a packet has no time
-        answer = {**values, "number": answered, "elapsed_ns": elapsed if elapsed >= 0 else None}
+        elapsed = int(facts.tcp.elapsed_ns[at])  # negative where a clock was set back
+        answer = {**values, "number": answered, "elapsed_ns": elapsed if abs(elapsed) < _NO_DIFFERENCE else None}
         if flags & ACK and not flags & SYN and values["advance"] > 0 and not steps:
             notes.append(self._note("tcp.ack.sum", "note", answer, "tcp.ack.sum-of" if answered else "tcp.ack.sum"))
-        elif answered and "handshake.ack" not in steps:
+        elif answered and "handshake.ack" not in steps and not self._of_many(facts, at):
             notes.append(self._note("tcp.ack.answers", "note", answer))
         if values["length"] and not flags & 7 and facts.segments.header_ok[at]:
             notes.append(self._note("tcp.data", "note", values))
             if self._half_closed(facts, at):
                 notes.append(self._note("tcp.data.half-closed", "lesson", values))
         return notes
+
+    @staticmethod
+    def _of_many(facts: BatchFacts, at: int) -> bool:
+        """True for the answer to a SYN that was sent several times: nobody knows which of them it answers."""
+        return any(fact.id == "tcp.answers-syn-again" for fact in facts.tcp.told.get(at, ()))
 
     @staticmethod
     def _half_closed(facts: BatchFacts, at: int) -> bool:

@@ -39,10 +39,14 @@ class FieldValue:
 
 @dataclass(slots=True)
 class Problem:
-    """Something odd that the octets say or lack: an id and values, no sentence."""
+    """Something odd that the octets say or lack: an id and values, no sentence.
+
+    not_captured: what is missing was on the wire, and only the snap length keeps it from us
+    """
 
     id: str
     values: dict[str, object]
+    not_captured: bool = False
 
 
 @dataclass(slots=True)
@@ -126,8 +130,11 @@ class Reader:
         return found.value if found is not None and isinstance(found.value, int) else 0
 
     def problem(self, id: str, **values: object) -> None:
-        """Note something odd."""
-        self.layer.problems.append(Problem(id, values))
+        """Note something odd. promised, present: octets of a header that is not all here, by its own account."""
+        promised, present = values.get("promised"), values.get("present")
+        missing = isinstance(promised, int) and isinstance(present, int) and id.endswith(".header-cut")
+        on_the_wire = missing and self.end - present + promised <= self.wire_end  # type: ignore[operator]
+        self.layer.problems.append(Problem(id, values, bool(on_the_wire)))
 
     def fixed(self, header: Header) -> bool:
         """Read a header table at ``at``; return whether all of it was there, note a Problem where it was not."""

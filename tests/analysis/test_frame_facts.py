@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_a_clock_set_back_is_told_where_it_happens(batch_octets: int) -> None:
     analysis, found = told("clock-set-back.pcap", batch_octets)
     backwards = [number for number, id in found if id == "frame.time-backwards"]
     assert len(backwards) == analysis.frames.backwards == 1
+
+
+def test_the_earliest_time_is_known_when_the_clock_was_set_back() -> None:
+    analysis, _ = told("clock-set-back.pcap")
+    assert analysis.frames.earliest_ns == analysis.first_ns
+
+
+def test_a_link_that_nobody_reads_is_told_once(tmp_path: Path) -> None:
+    """Link type 147 is one of those left to users: what its octets mean is agreed on privately."""
+    record = struct.pack("<IIII", 1_700_000_000, 0, 4, 4) + b"abcd"
+    path = tmp_path / "user.pcap"
+    path.write_bytes(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 147) + record * 3)
+    _, found = told(str(path))
+    assert found == [(1, "frame.link-unknown")]
 
 
 def test_frames_larger_than_any_wire_carries_are_told_once() -> None:

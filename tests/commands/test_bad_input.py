@@ -140,3 +140,17 @@ def test_standard_output_may_be_closed() -> None:
     command = f'exec "{sys.executable}" -m sniffkit explain "{CAPTURE}" >&-'
     run = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("arguments", [("--lang", "zh", "--help"), ("--help", "--lang", "zh"), ("--lang=zh",)])
+def test_the_language_may_stand_before_the_command(sniffkit: Callable[..., Any], arguments: tuple[str, ...]) -> None:
+    """Help is Chinese to the last line, Typer's own options too."""
+    run = sniffkit(*arguments, debug=False)
+    assert run.code == 0
+    assert "显示当前 shell 的补全脚本" in run.out
+    assert "completion for the current shell" not in run.out
+
+
+def test_the_language_before_a_command_is_that_commands(sniffkit: Callable[..., Any]) -> None:
+    sample = Path(__file__).parents[2] / "captures" / "arp-ping.pcap"
+    assert "谁认识谁" in sniffkit("--lang", "zh", "arp", sample).out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,3 +126,67 @@ def test_comments_in_a_capture_are_told(tmp_path: Path, sniffkit: Callable[..., 
     run = sniffkit("explain", path)
     assert r"look \x1b[31mhere" in run.out
     assert "\x1b" not in run.out
+
+
+def rewritten(name: str, path: Path, change: Callable[[list[bytes]], list[bytes]]) -> Path:
+    """A sample with its records (header and octets of each packet) changed."""
+    octets = (CAPTURES / name).read_bytes()
+    records, at = [], 24
+    while at < len(octets):
+        size = 16 + struct.unpack_from("<I", octets, at + 8)[0]
+        records.append(octets[at : at + size])
+        at += size
+    path.write_bytes(octets[:24] + b"".join(change(records)))
+    return path
+
+
+def test_where_the_clock_runs_backwards_no_time_is_made_up(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    """Every packet a second before the one ahead of it: no answer took 0 ns, nor less than nothing."""
+
+    def backwards(records: list[bytes]) -> list[bytes]:
+        return [struct.pack("<II", 1000 - at, 0) + record[8:] for at, record in enumerate(records)]
+
+    for name in ("handshake-close-4.pcap", "arp-ping.pcap", "dns-lookup.pcap"):
+        path = rewritten(name, tmp_path / "backwards.pcap", backwards)
+        out = sniffkit("explain", path).out
+        assert "the clock ran backwards" in out
+        assert not re.search(r" (in|after) (0 ns|-)", out)
+
+
+def test_an_opening_that_was_never_completed_is_no_handshake(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    """SYN and SYN,ACK without the third segment: the server waits in SYN-RECEIVED."""
+    path = rewritten("handshake-close-4.pcap", tmp_path / "two.pcap", lambda records: records[:2])
+    assert re.search(r"not completed +still open", sniffkit("explain", path).out)
+    whole = rewritten("handshake-close-4.pcap", tmp_path / "three.pcap", lambda records: records[:3])
+    assert re.search(r"handshake +still open", sniffkit("explain", whole).out)
+
+
+def test_the_conversation_has_its_number(sniffkit: Callable[..., Any]) -> None:
+    out = sniffkit("explain", CAPTURES / "port-reuse.pcap").out
+    assert "This is conversation 0 (tcp.stream)" in out
+    assert "This is conversation 1 (tcp.stream)" in out
+
+
+def test_a_header_that_the_snap_length_cuts_is_no_fault(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    """Ten octets of the TCP header were captured; where the packet really ends there it is a warning."""
+
+    def cut(records: list[bytes]) -> list[bytes]:
+        return [record[:8] + struct.pack("<II", 44, length) + record[16:60] for record in records[:1]]
+
+    path = tmp_path / "cut.pcap"
+    for length, sign in ((74, "·"), (44, "!")):
+        told = sniffkit("explain", rewritten("handshake-close-4.pcap", path, cut)).out
+        assert f"{sign} The TCP header should have 20 octets; only 10 of them are here." in told
+        assert ("made with a snap length" in told) == (length == 74)
+
+
+def test_what_scapy_reads_is_said_to_be_unexplained(tmp_path: Path, sniffkit: Callable[..., Any]) -> None:
+    from scapy.layers.inet import IP, UDP
+    from scapy.layers.l2 import Ether
+    from scapy.layers.ntp import NTP
+    from scapy.utils import wrpcap
+
+    path = tmp_path / "ntp.pcap"
+    wrpcap(str(path), [Ether(src="02:00:00:00:00:02") / IP(src="10.0.0.2", dst="10.0.0.9") / UDP(dport=123) / NTP()])
+    for language, told in (("en", "Read by Scapy's dissector"), ("zh", "由 Scapy 的解析器读出")):
+        assert told in sniffkit("explain", "--packet", 1, path, "--lang", language).out

@@ -72,6 +72,9 @@ def syn_ack(connection: ConnectionState, segment: Segment, me: End, peer: End) -
         connection.tell("tcp.ack-not-of-syn", "warning", expected=(peer.syn + 1) & 0xFFFFFFFF)
     elif peer.syn is not None and peer.next is not None and ahead(peer.next, segment.acknowledgment) > 0:
         connection.tell("tcp.syn-data-refused", octets=ahead(peer.next, segment.acknowledgment))
+    if peer.syn_count > 1:
+        waited = elapsed(segment.time_ns, peer.syn_time)
+        connection.tell("tcp.answers-syn-again", count=peer.syn_count, waited_ns=waited)
     me.syn, me.syn_time = segment.sequence, segment.time_ns
     if me.state == State.SYN_SENT:  # both ends had sent a SYN: the simultaneous open of figure 7
         if peer.state == State.SYN_RECEIVED:

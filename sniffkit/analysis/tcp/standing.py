@@ -20,6 +20,7 @@ class Standing:
     states:  of the end that sends direction 0, and of the other
     over:    both ends have closed
     begun_before: its opening is not in the capture
+    completed: at least one end has sent what only an open end sends
     one_way: only one end was captured although the conversation was open (a SYN without answer is no such)
     """
 
@@ -28,13 +29,16 @@ class Standing:
     outcome: Outcome
     over: bool
     begun_before: bool
+    completed: bool
     one_way: bool
 
     @classmethod
     def of(cls, connection: Connection) -> Standing:
         """Return how a conversation stands that is followed."""
         one, other = connection.ends
-        one_way = not (one.seen and other.seen) and (one.open_shown or other.open_shown)
+        completed = one.open_shown or other.open_shown
+        one_way = completed and not (one.seen and other.seen)
         states = one.state, other.state
         begun_before = connection.begun_in_the_middle
-        return cls(connection.client, states, outcome_of(connection), connection.over, begun_before, one_way)
+        outcome = outcome_of(connection)
+        return cls(connection.client, states, outcome, connection.over, begun_before, completed, one_way)

@@ -89,7 +89,7 @@ LADDERS = {
     > S    100  @0       client SYN-SENT      server LISTEN         handshake handshake.syn
     > S    100  @1       client SYN-SENT      server LISTEN         unanswered handshake.syn +tcp.syn-again
     > S    100  @3       client SYN-SENT      server LISTEN         unanswered handshake.syn
-    < SA   300   ack 101 client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn-ack
+    < SA   300   ack 101 client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn-ack +tcp.answers-syn-again
     > S    100           client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn
     """,
     # The third segment was lost: the server asks again, so it is still in SYN-RECEIVED.
