@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.analysis.addresses import address_octets, ip_text
-from sniffkit.analysis.dns.facts import some
+from sniffkit.analysis.dns.facts import LONGEST_SHOWN, some
 from sniffkit.analysis.dns.kinds import KINDS
 from sniffkit.analysis.dns.sections import records_of
 from sniffkit.explanations.dns_pieces import MessageTexts, Texts
@@ -87,6 +87,11 @@ class PlainAnswers:
         plain &= (pairs.kind != _ANSWER) | (count > 0)
         said: list[str | None] = []
         for end, many, fine in zip(np.cumsum(count).tolist(), count.tolist(), plain.tolist(), strict=True):
-            told = [text for text in texts[end - many : end] if text is not None]
+            told = [text for text in texts[end - many : end] if text is not None and is_plain(text)]
             said.append(some(told) if fine and len(told) == many else None)
         return said
+
+
+def is_plain(data: str) -> bool:
+    """Say whether data is told as it is, neither shortened nor in another script as well."""
+    return len(data) <= LONGEST_SHOWN and "--" not in data

@@ -99,8 +99,16 @@ def both_ways(name: str) -> str:
 def _unicode_label(label: str) -> str:
     if not label.lower().startswith("xn--") or "\\" in label:
         return label
+    ascii = label[4:].lower().encode("ascii")
     try:
-        text = label[4:].lower().encode("ascii").decode("punycode")
-    except UnicodeError:
+        text = ascii.decode("punycode")
+        if text.encode("punycode") != ascii:  # nobody who registers names writes it so
+            return label
+    except (UnicodeError, ValueError, OverflowError):
         return label
-    return text if text.isprintable() and not text.isascii() else label
+    return text if text.isprintable() and not text.isascii() and not any(map(_leads_astray, text)) else label
+
+
+def _leads_astray(sign: str) -> bool:
+    """Say whether a sign is one that a name in that script cannot have: it would look like the end of a label."""
+    return sign in "\u3002\uff0e\uff61\u2024()（）/" or sign.isspace()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -185,3 +186,48 @@ def test_what_cannot_be_seen_is_said(
     path = tmp_path / "encrypted.pcap"
     wrpcap(str(path), packets)
     expected(f"dns/encrypted.{language}.txt", sniffkit("dns", path, "--lang", language, width=80).out)
+
+
+NASTY = {
+    b"\x0bxn--fiq228c\x07example\0": "xn--fiq228c.example (中文.example)",
+    b"\x0bXN--FIQ228C\x07example\0": "XN--FIQ228C.example (中文.example)",
+    b"\x0axn--99zt52\x0cxn--mgba3gch\0": "",  # whatever it means: shown as sent, and never half
+    b"\x05xn--a\x04test\0": "xn--a.test",  # no such thing in punycode
+    b"\x0axn--ab-yxv\x04test\0": "",
+    b"\x08\x1b[31mred\x04test\0": "\\027[31mred.test",
+    b"\x03a.b\x04test\0": "a\\.b.test",
+    b"\x04\xff\x00\x0a\x7f\x04test\0": "\\255\\000\\010\\127.test",
+    b"\x08<script>\x04test\0": "<script>.test",
+    b"\x06[bold]\x04test\0": "[bold].test",
+    b"\x06{name}\x04test\0": "{name}.test",
+    b"\0": ".",
+}
+"""Names on the wire and how they must be shown; "": anything that is safe."""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("wire", NASTY, ids=repr)
+def test_nasty_names_are_shown_both_ways_or_escaped(
+    wire: bytes, language: str, tmp_path: Path, sniffkit: Callable[..., Any]
+) -> None:
+    """In the question, and as the target of an alias in the answer; nothing in it is a format or a style of ours."""
+    question = wire + b"\0\1\0\1"
+    there = b"\0\7\1\0\0\1\0\0\0\0\0\0" + question
+    alias = b"\xc0\x0c\0\5\0\1\0\0\0\x3c" + len(wire).to_bytes(2, "big") + wire
+    back = b"\0\7\x81\x80\0\1\0\1\0\0\0\0" + question + alias
+    link = Ether(src="02:00:00:00:00:0a", dst="02:00:00:00:00:0b")
+    path = tmp_path / "nasty.pcap"
+    packets = [
+        link / IP(src="10.0.0.2", dst="10.0.0.53") / UDP(sport=4000, dport=53) / there,
+        link / IP(src="10.0.0.53", dst="10.0.0.2") / UDP(sport=53, dport=4000) / back,
+    ]
+    wrpcap(str(path), packets)
+    for command in (["dns"], ["dns", "-v"], ["dns", "--color", "always"], ["explain"]):
+        run = sniffkit(*command, path, "--lang", language)
+        assert (run.code, run.err) == (0, "")
+        shown = re.sub("\x1b\\[[0-9;]*m", "", run.out) if "--color" in command else run.out
+        assert all(sign == "\n" or sign.isprintable() for sign in shown), ascii(shown)
+        if command == ["dns"] and NASTY[wire]:
+            assert f"  {NASTY[wire]} A → 2 NOERROR" in shown
+    (record,) = (json.loads(line) for line in sniffkit("dns", "--json", path).out.splitlines())
+    assert record["name"].isascii()

@@ -9,6 +9,7 @@ from sniffkit.analysis.dns.messages import AUTHORITATIVE, RECURSION_AVAILABLE, R
 from sniffkit.analysis.facts import Fact
 from sniffkit.analysis.open_questions import elapsed
 from sniffkit.protocols.dns_data import Type, rcode_name, type_name
+from sniffkit.protocols.dns_name import both_ways
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """How many records or names stand in one sentence; an ellipsis stands for the rest."""
+
+LONGEST_SHOWN = 255
+"""How many signs of one record's data stand in a sentence; as long as a name may be."""
 
 REMEMBERED = 4096
 """How many answers are remembered, to see a cached one again; the oldest go first."""
@@ -95,7 +99,7 @@ class DnsTeller:
         values = _values(exchange)
         facts = [Fact("dns.response.unasked", "note", values)]
         if exchange.message is not None and exchange.message.answers:
-            data = some([record.data for record in exchange.message.answers])
+            data = some([shown_data(record) for record in exchange.message.answers])
             facts.append(Fact("dns.response.data", "lesson", {**values, "data": data}))
         return facts
 
@@ -188,6 +192,12 @@ def _values(exchange: DnsExchange) -> dict[str, object]:
     }
 
 
+def shown_data(record: Record) -> str:
+    """Return a record's data for people: a name in its own script too, and no more than the beginning of long data."""
+    data = both_ways(record.data) if record.type in (Type.CNAME, Type.NS, Type.PTR, Type.DNAME) else record.data
+    return data if len(data) <= LONGEST_SHOWN else data[:LONGEST_SHOWN] + "…"
+
+
 def some(texts: Sequence[str]) -> str:
     """Join the first few different texts."""
     different = list(dict.fromkeys(texts))
@@ -202,17 +212,17 @@ def result(exchange: DnsExchange) -> Fact:
     values = _values(exchange) | {"number": exchange.query_packets[0], "elapsed_ns": exchange.elapsed_ns}
     match exchange.kind:
         case "answer":
-            data = [record.data for record in message.answers if record.type in (exchange.type, Type.CNAME)]
-            values |= {"data": some(data or [record.data for record in message.answers])}
+            data = [shown_data(record) for record in message.answers if record.type in (exchange.type, Type.CNAME)]
+            values |= {"data": some(data or [shown_data(record) for record in message.answers])}
             return Fact("dns.response.answer", "lesson", values)
         case "cname-chain":
             names = chain(message)
-            data = [record.data for record in message.answers if record.type == exchange.type]
-            values |= {"chain": " → ".join(names[:6]), "data": some(data)}
+            data = [shown_data(record) for record in message.answers if record.type == exchange.type]
+            values |= {"chain": " → ".join(map(both_ways, names[:6])), "data": some(data)}
             return Fact("dns.response.cname-chain" if data else "dns.response.alias-only", "lesson", values)
         case "referral":
             zone, servers, glue = referred_zone(message)
-            values |= {"zone": zone, "servers": some(servers), "count": len(servers)}
+            values |= {"zone": both_ways(zone), "servers": some(servers), "count": len(servers)}
             if not glue:
                 return Fact("dns.response.referral", "lesson", values)
             values |= {"next": glue[0].name, "address": glue[0].data}
