@@ -12,6 +12,7 @@ from sniffkit.commands.reading import Files, Lang, NoNames, Read, chosen_files, 
 from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from sniffkit.explanations.language import Language
     from sniffkit.protocols.field_types import FieldType
     from sniffkit.renderers.field_table import Layout
 
@@ -38,9 +39,7 @@ def fields(
     """Print fields as columns (the help text stands in texts/help.toml)."""
     language = chosen_language(lang)
     if listed:
-        from sniffkit.explanations.field_list import lines
-
-        sys.stdout.writelines(lines(files or [], language))
+        show_list(files or [], language)
         return
     layout = chosen_layout(setting or [])
     if type not in (None, "fields"):
@@ -49,6 +48,19 @@ def fields(
         raise UsageError("fields.none")
     run([known_field(id) for name in field for id in name.split(",")], layout, chosen_files(files, read), filter, only,
         count)  # fmt: skip
+
+
+def show_list(patterns: list[str], language: Language) -> None:
+    """List the fields that can be asked for: in columns on a terminal, with tabs between in a pipe."""
+    from sniffkit.explanations.field_list import listed
+    from sniffkit.renderers.screen import Screen, stdout
+    from sniffkit.renderers.terminal import Terminal
+
+    table = listed(patterns, language)
+    if sys.stdout.isatty():
+        Terminal(Screen.of(stdout(), "auto")).table(table)
+    else:
+        sys.stdout.writelines("\t".join(row) + "\n" for row in table.rows)
 
 
 def run(

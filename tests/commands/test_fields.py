@@ -73,6 +73,8 @@ def test_fields_are_listed_with_type_and_meaning(sniffkit: Callable[..., Run]) -
     assert len(every) > 500
     assert [line for line in every if line.endswith("\t-")] == []
     assert "ip.src\tIPv4 地址\t" in sniffkit("fields", "--list", "ip.src", "--lang", "zh").out
+    assert sniffkit("fields", "--list", "tcp.flags").out.splitlines() == ["tcp.flags\tnumber\tFlags"]
+    assert sniffkit("fields", "--list", "arp").out == sniffkit("fields", "--list", "arp.*").out
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,7 @@ def test_fields_are_listed_with_type_and_meaning(sniffkit: Callable[..., Run]) -
         (["-e", "tcp.prot"], "There is no field tcp.prot. Is tcp.port meant?"),
         (["-e", "tcp"], "tcp is a protocol; -e takes fields"),
         ([], "No field is named"),
+        (["--list", "tpc.*"], "No field fits"),
         (["-e", "ip.src", "-E", "header=x"], "-E header cannot be x"),
         (["-e", "ip.src", "-E", "colour=y"], "-E has no setting colour"),
         (["-e", "ip.src", "-E", "separator=ab"], "-E separator is one character, not ab"),
