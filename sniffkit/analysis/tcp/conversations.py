@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.facts import Fact
     from sniffkit.analysis.streams import StreamNumbers
     from sniffkit.analysis.tcp.marks import Marks
-    from sniffkit.analysis.tcp.words import Events
+    from sniffkit.analysis.tcp.word_events import Events
 
 FOLLOWED = 100_000
 """How many conversations are followed at once; past that the ones silent for longest are let go and counted."""

@@ -146,6 +146,12 @@ class Groups:
             order = which[order]
         return cls(order, start, np.cumsum(begins) - 1, ordered[start], numbers.direction[order] != 0)
 
+    def group_of_each(self) -> NDArray[np.int64]:
+        """Return the group of each segment, in capture order."""
+        group = np.empty(len(self.order), np.int64)
+        group[self.order] = self.of
+        return group
+
 
 @dataclass(slots=True)
 class Lanes:
@@ -166,27 +172,27 @@ class Lanes:
     def lay_out(cls, groups: Groups) -> Lanes:
         """Lay out segments that are sorted by stream."""
         count, streams = len(groups.order), len(groups.start)
-        place = np.arange(count)
-        second = groups.second.astype(np.int64)
-        ones = np.cumsum(second) - second  # rows of direction 1 before, since the batch began
-        ones -= ones[groups.start][groups.of]
-        zeros = place - groups.start[groups.of] - ones
-        seconds = np.add.reduceat(second, groups.start) if streams else place
-        sizes = np.diff(np.append(groups.start, count))
+        second, start, of = groups.second, groups.start, groups.of
+        ones: NDArray[np.int64] = np.cumsum(second) - second  # rows of direction 1 before, since the batch began
+        ones_before = ones[start]
+        sizes = np.diff(np.append(start, count))
+        seconds = np.diff(np.append(ones_before, ones[-1:] + second[-1:])) if streams else sizes
         head = np.empty(2 * streams, np.int64)
-        head[0::2] = groups.start + 2 * np.arange(streams)
+        head[0::2] = start + 2 * np.arange(streams)
         head[1::2] = head[0::2] + 1 + sizes - seconds
-        mine = np.where(groups.second, ones, zeros)
-        theirs = np.where(groups.second, zeros, ones)
-        lane_of = 2 * groups.of + second
-        at = head[lane_of] + 1 + mine
+        # The latest row of either direction before each row, in its lane; the head where there is none.
+        latest_second = ones + (head[1::2] - ones_before)[of]
+        latest_first = np.arange(count) - ones
+        latest_first += (head[0::2] - start + ones_before)[of]
+        at = np.where(second, latest_second, latest_first)
+        at += 1
         size = count + 2 * streams
         segment = np.zeros(size, np.int64)
         segment[at] = groups.order
         is_head = np.zeros(size, np.bool_)
         is_head[head] = True
         other = np.empty(size, np.int64)
-        other[at] = head[lane_of ^ 1] + theirs
+        other[at] = np.where(second, latest_first, latest_second)
         other[head[0::2]], other[head[1::2]] = head[1::2], head[0::2]
         return cls(segment, head, is_head, np.cumsum(is_head) - 1, other)
 

@@ -8,6 +8,7 @@ from there to the end of the batch (``tcp_marks_sequential``).
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from sniffkit.analysis.tcp.mark_names import Mark
 from sniffkit.analysis.tcp.marks_columns import LaneColumns
 from sniffkit.analysis.tcp.marks_sequential import Packet, Side, mark_packet
 from sniffkit.analysis.tcp.negotiated import (
+    InitialRoundTrips,
+    WindowScales,
     completeness_before,
     completeness_bits,
     initial_round_trips,
@@ -38,38 +41,55 @@ _SIDE = tuple(field.name for field in fields(Side))
 _PURE_SYN_SENT, _SYN_ACK_SENT = 1, 2
 
 
-@dataclass(slots=True)
+@dataclass
 class Marks:
     """What is odd about every segment of a batch; arrays in the order of ``Segments``.
 
     mask:                uint16 (m,) bits of ``Mark``
     duplicate_ack_number: int32 (m,) which duplicate acknowledgment in a row this is, 0 if it is none
     duplicate_ack_frame: int64 (m,) the frame it repeats, 0 = none seen
-    window_size:         int64 (m,) tcp.window_size: octets, scaled where the scale is known
-    window_scale:        int16 (m,) shift of the sender's window, -1 unknown, -2 not used
-    initial_rtt_ns:      int64 (m,) from the SYN to the ack of its answer, as known with this segment; 0 = not yet
     let_go:              int64, streams whose state was let go for want of room after this batch: forget them elsewhere
     """
 
     mask: NDArray[np.uint16]
     duplicate_ack_number: NDArray[np.int32]
     duplicate_ack_frame: NDArray[np.int64]
-    window_size: NDArray[np.int64]
-    window_scale: NDArray[np.int16]
-    initial_rtt_ns: NDArray[np.int64]
     let_go: NDArray[np.int64]
+    _segments: Segments
+    _numbers: StreamNumbers
     _groups: Groups
+    _scales: WindowScales
+    _round_trips: InitialRoundTrips
     _columns: LaneColumns | None
     _placed: Groups
     _doubtful: dict[int, int]
     _bits: NDArray[np.uint8]
     _carried: NDArray[np.uint8]
-    _reused: NDArray[np.bool_]
 
     def has(self, mark: Mark) -> NDArray[np.bool_]:
         """Return which segments have a mark: bool (m,)."""
         marked: NDArray[np.bool_] = (self.mask & np.uint16(mark)) != 0
         return marked
+
+    @cached_property
+    def window_scale(self) -> NDArray[np.int16]:
+        """Shift of the sender's window, -1 unknown, -2 not used: int16 (m,)."""
+        lane = 2 * self._groups.group_of_each() + self._numbers.direction
+        return self._scales.before(lane, np.arange(len(lane)))
+
+    @cached_property
+    def window_size(self) -> NDArray[np.int64]:
+        """tcp.window_size: octets, scaled where the scale is known: int64 (m,)."""
+        scale, segments = self.window_scale, self._segments
+        scaled = (scale > 0) & ((segments.flags & SYN) == 0)
+        size: NDArray[np.int64] = segments.window.astype(np.int64) << np.where(scaled, scale, 0)
+        return size
+
+    @cached_property
+    def initial_rtt_ns(self) -> NDArray[np.int64]:
+        """From the SYN to the ack of its answer, as known with this segment, 0 = not yet: int64 (m,)."""
+        group = self._groups.group_of_each()
+        return self._round_trips.upto(group, np.arange(len(group)))
 
     def by_stream(self) -> Groups:
         """Return the segments sorted by stream."""
@@ -78,6 +98,10 @@ class Marks:
     def lanes(self) -> tuple[LaneColumns | None, Groups]:
         """Return the columns in lane order and the streams they were laid out by (segments of known length only)."""
         return self._columns, self._placed
+
+    def groups_told_singly(self) -> list[int]:
+        """Return which streams, by their place among ``by_stream``, have segments that columns could not tell."""
+        return list(self._doubtful)
 
     def told_singly(self) -> NDArray[np.bool_]:
         """Return which segments columns could not tell, and all later ones of their streams: bool (m,)."""
@@ -107,7 +131,8 @@ class Marks:
         """Return tcp.completeness of each segment as tshark prints it, the state before the segment: uint8 (m,)."""
         value = np.empty(len(self.mask), np.uint8)
         groups = self._groups
-        value[groups.order] = completeness_before(groups, self._bits, self._carried, self._reused[groups.order])
+        reused = (self._numbers.reused & self._numbers.opened)[groups.order]
+        value[groups.order] = completeness_before(groups, self._bits, self._carried, reused)
         return value
 
 
@@ -115,16 +140,13 @@ class Marks:
 class _Batch:
     """One batch while it is told: what the rules need of each segment, in capture order.
 
-    looked_at: bool (m,) not a second capture; other_scale: int16 (m,) the other side's window scale before the segment;
-    initial_rtt_ns: int64 (m,) as known before it; repeats_syn: bool (m,) a SYN with the number it began with
+    looked_at: bool (m,) not a second capture; repeats_syn: bool (m,) a SYN with the number it began with
     """
 
     segments: Segments
     numbers: StreamNumbers
     groups: Groups
     looked_at: NDArray[np.bool_]
-    other_scale: NDArray[np.int16]
-    initial_rtt_ns: NDArray[np.int64]
     repeats_syn: NDArray[np.bool_]
 
 
@@ -168,7 +190,7 @@ class TcpMarks:
         groups.slot = state.slots(groups.stream)
         flags = segments.flags[groups.order]
         scales = window_scales(segments, groups, flags, state)
-        rtt, rtt_after = initial_round_trips(segments, groups, flags, state)
+        round_trips = initial_round_trips(segments, groups, flags, state)
         bits = completeness_bits(segments, groups, flags, numbers.opened[groups.order], numbers.reused[groups.order])
         completeness = state.stream["completeness"][groups.slot]
         if len(flags):
@@ -177,32 +199,26 @@ class TcpMarks:
             state.stream["seen_ns"][groups.slot] = segments.time_ns[groups.order[last]]
 
         count = len(segments)
-        own_scale, other_scale = np.empty(count, np.int16), np.empty(count, np.int16)
-        initial, initial_after = np.empty(count, np.int64), np.empty(count, np.int64)
-        own_scale[groups.order], other_scale[groups.order] = scales.own, scales.other
-        initial[groups.order], initial_after[groups.order] = rtt, rtt_after
-        scaled = (own_scale > 0) & ((segments.flags & SYN) == 0)
-        window = segments.window.astype(np.int64) << np.where(scaled, own_scale, 0)
         marks = Marks(
             np.zeros(count, np.uint16),
             np.zeros(count, np.int32),
             np.zeros(count, np.int64),
-            window,
-            own_scale,
-            initial_after,
             np.zeros(0, np.int64),
+            segments,
+            numbers,
             groups,
+            scales,
+            round_trips,
             None,
             groups,
             {},
             bits,
             completeness,
-            numbers.reused & numbers.opened,
         )
         looked_at = np.ones(count, np.bool_) if twice is None or self.as_tshark else twice == 0
         repeats = ((segments.flags & (SYN | ACK)) == SYN) & numbers.base_known & ~numbers.reused
         repeats &= segments.sequence == numbers.base
-        self._compare(_Batch(segments, numbers, groups, looked_at, other_scale, initial, repeats), marks)
+        self._compare(_Batch(segments, numbers, groups, looked_at, repeats), marks)
         if state.open > self.most_open:
             too_many = state.open - self.most_open + self.most_open // 8
             self.let_go += too_many
@@ -220,14 +236,8 @@ class TcpMarks:
             placed.slot = self._state.slots(placed.stream)
         lanes = Lanes.lay_out(placed)
         carried = {name: values[placed.slot] for name, values in self._state.lane.items()}
-        columns = LaneColumns(
-            segments,
-            lanes,
-            carried,
-            batch.other_scale[lanes.segment],
-            batch.initial_rtt_ns[lanes.segment],
-            batch.repeats_syn[lanes.segment],
-        )
+        place = None if placed is batch.groups else np.searchsorted(batch.groups.stream, placed.stream)
+        columns = LaneColumns(segments, lanes, carried, marks._scales, marks._round_trips, batch.repeats_syn, place)
         columns.evaluate()
         marks._columns, marks._placed = columns, placed
         rows = ~lanes.is_head
@@ -235,13 +245,13 @@ class TcpMarks:
         marks.mask[at] = columns.mask[rows]
         duplicates = np.flatnonzero(columns.duplicate)
         if len(duplicates):
-            latest = columns.latest_change[duplicates]
+            latest = columns.latest_change(duplicates)
             frame = np.where(
                 lanes.is_head[latest],
                 carried["change"].reshape(-1)[lanes.lane[duplicates]],
                 segments.number[lanes.segment[latest]],
             )
-            marks.duplicate_ack_number[lanes.segment[duplicates]] = columns.duplicate_number[duplicates]
+            marks.duplicate_ack_number[lanes.segment[duplicates]] = columns.duplicates(duplicates)
             marks.duplicate_ack_frame[lanes.segment[duplicates]] = frame
 
         marks._doubtful = self._doubtful(batch, columns, batch.looked_at & ~known)
@@ -280,6 +290,8 @@ class TcpMarks:
         slot = int(groups.slot[group])
         sides = self._sides_before(marks, begin, int(groups.stream[group]), slot)
         self.packet_by_packet += len(mine)
+        of = np.full(len(mine), group, np.int64)
+        other_scale = marks._scales.before(2 * of + (1 - batch.numbers.direction[mine]), mine)
         rows = zip(
             mine.tolist(),
             batch.numbers.direction[mine].tolist(),
@@ -291,8 +303,8 @@ class TcpMarks:
             segments.window[mine].tolist(),
             segments.length[mine].tolist(),
             batch.repeats_syn[mine].tolist(),
-            batch.other_scale[mine].tolist(),
-            batch.initial_rtt_ns[mine].tolist(),
+            other_scale.tolist(),
+            marks._round_trips.before(of, mine).tolist(),
             strict=True,
         )
         for at, *values in rows:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.tcp.lanes import Lanes
+    from sniffkit.analysis.tcp.negotiated import InitialRoundTrips, WindowScales
 
 _LANE_BITS = 41
 """Lanes stand 2^41 apart when one running maximum goes through all of them."""
@@ -35,24 +36,26 @@ _HALF = -(2**31)
 class LaneColumns:
     """Columns of a batch in lane order (n,), heads holding carried state; what rules read and what they leave.
 
-    lane_state: the fields of LANE_STATE, (g, 2); scale_other, initial_rtt_ns, repeats_syn: (n,)
+    lane_state:  the fields of LANE_STATE, (g, 2)
+    repeats_syn: bool (m,) by segment; group: int64 (g,) place of each stream in ``scales`` and ``round_trips``, None
+                 where it is the same
     edge_lag: for each lane with gaps, the segments after and up to which its contiguous edge stands at a number
     """
 
     segments: Segments
     lanes: Lanes
     lane_state: dict[str, NDArray[Any]]
-    scale_other: NDArray[np.int16]
-    initial_rtt_ns: NDArray[np.int64]
+    scales: WindowScales
+    round_trips: InitialRoundTrips
     repeats_syn: NDArray[np.bool_]
+    group: NDArray[np.int64] | None = None
 
     mask: NDArray[np.uint16] = field(init=False)
-    duplicate_number: NDArray[np.int32] = field(init=False)
     trigger: list[NDArray[np.int64]] = field(init=False, default_factory=list)
     edge_lag: dict[int, list[tuple[int, int, int]]] = field(init=False, default_factory=dict)
 
     def evaluate(self) -> None:
-        """Fill ``mask``, ``duplicate_number`` (0 at other segments) and ``trigger`` (places in lane order)."""
+        """Fill ``mask`` and ``trigger`` (places in lane order)."""
         self._read()
         self._highest()
         self._compare()
@@ -85,15 +88,36 @@ class LaneColumns:
         shifted[:1] = values[:1]
         return shifted
 
-    @cached_property
-    def _latest_told(self) -> NDArray[np.int64]:
-        """The latest row of each lane with SYN or ACK, up to each row."""
-        return np.maximum.accumulate(np.where((self.flags & (SYN | ACK)) != 0, self.place, 0))
+    def _group_of(self, lane: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the place in ``scales`` and ``round_trips`` of the streams that lanes belong to."""
+        return lane >> 1 if self.group is None else self.group[lane >> 1]
+
+    def _tells_syn(self, at: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether the latest row with SYN or ACK, in the lanes of the rows ``at`` and up to them, has SYN."""
+        flags = self.flags[at]
+        silent = np.flatnonzero((flags & (SYN | ACK)) == 0)
+        if len(silent):
+            told = np.flatnonzero((self.flags & (SYN | ACK)) != 0)  # heads are among them
+            flags[silent] = self.flags[_latest(told, at[silent])]
+        tells: NDArray[np.bool_] = (flags & SYN) != 0
+        return tells
 
     @cached_property
-    def latest_change(self) -> NDArray[np.int64]:
-        """The latest row of each lane in which the acknowledgment number changed, up to each row."""
-        return np.maximum.accumulate(np.where(self.changes, self.place, 0))
+    def _changed(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.changes)
+
+    def latest_change(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the latest row, up to each of ``at``, in which its lane's acknowledgment number changed."""
+        return _latest(self._changed, at)
+
+    @cached_property
+    def _advanced(self) -> NDArray[np.int64]:
+        return np.flatnonzero(self.advances)
+
+    def _next_time(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return when the highest end up to each of the rows ``at`` was reached."""
+        latest, carried = _latest(self._advanced, at), self.lane_state["next_time_ns"].reshape(-1)
+        return np.where(self.lanes.is_head[latest], carried[self.lanes.lane[at]], self.time[latest])
 
     def _highest(self) -> None:
         """Find ``next`` before and after each row: the highest end so far."""
@@ -122,8 +146,7 @@ class LaneColumns:
         if len(zeros):
             self._ends_of_zero(zeros, unset)
         set_before = self._before(self.is_set)
-        start_of = start[lanes.lane]
-        self.start_of = start_of
+        self.start_of = start_of = start[lanes.lane]
         self.highest = highest
         self.next = np.where(self.is_set, start_of + highest.astype(np.uint32), np.uint32(0))
         self.next_before = self._before(self.next)
@@ -134,10 +157,6 @@ class LaneColumns:
         wild = rows & set_before & ((jump <= _HALF) | (self.behind == _HALF))
         if wild.any():
             self.trigger.append(np.flatnonzero(wild))
-        latest = np.maximum.accumulate(np.where(self.advances, self.place, 0))
-        times = self.time.copy()
-        times[head] = self.lane_state["next_time_ns"].reshape(-1)
-        self.next_time = times[latest]
 
     def _ends_of_zero(self, zeros: NDArray[np.int64], unset: NDArray[np.bool_]) -> None:
         """Keep ``next`` unset in lanes that hold nothing but ends of 0; report all others.
@@ -162,44 +181,50 @@ class LaneColumns:
         if probe.any():
             self.trigger.append(np.flatnonzero(probe))
         open_window = self.window != 0
-        mask = np.where(open_window | self.closing, 0, int(Mark.ZERO_WINDOW)).astype(np.uint16)
-        lost = self.set_before & (self.behind > 0) & ((self.flags & RST) == 0)
+        mask = np.zeros(len(rows), np.uint16)
         keep_alive = (self.length <= 1) & (self.behind == -1) & ~self.closing
         self.keep_alive = keep_alive & rows
-        self.changes = (self.ack != self._before(self.ack)) | lanes.is_head
+        self.changes = self.ack != self._before(self.ack)
+        self.changes[lanes.head] = True
         still = (self.length == 0) & at_next & ~self.closing & ~self.changes
         same_window = self.window == self._before(self.window)
+        self.duplicate = still & same_window & open_window
         last = self.lane_state["last"].reshape(-1)
         if (last & Mark.KEEP_ALIVE).any() or self.keep_alive.any():
             alive = self.keep_alive.copy()
             alive[lanes.head] = (last & Mark.KEEP_ALIVE) != 0
-            answered = still & same_window & open_window & alive[other]
-        else:
-            answered = np.zeros(len(rows), np.bool_)
-        mask |= np.where(lost, np.uint16(Mark.LOST_SEGMENT), np.uint16(0))
-        mask |= np.where(keep_alive, np.uint16(Mark.KEEP_ALIVE), np.uint16(0))
-        mask |= np.where(answered, np.uint16(Mark.KEEP_ALIVE_ACK), np.uint16(0))
-        mask |= np.where(still & open_window & ~same_window, np.uint16(Mark.WINDOW_UPDATE), np.uint16(0))
-        self.duplicate = still & same_window & open_window & ~answered
-        mask |= np.where(self.duplicate, np.uint16(Mark.DUPLICATE_ACK), np.uint16(0))
+            answered = self.duplicate & alive[other]
+            self.duplicate &= ~answered
+            mask[answered] |= np.uint16(Mark.KEEP_ALIVE_ACK)
+        for found, mark in (
+            (~(open_window | self.closing), Mark.ZERO_WINDOW),
+            (self.set_before & (self.behind > 0) & ((self.flags & RST) == 0), Mark.LOST_SEGMENT),
+            (keep_alive, Mark.KEEP_ALIVE),
+            (still & open_window & ~same_window, Mark.WINDOW_UPDATE),
+            (self.duplicate, Mark.DUPLICATE_ACK),
+        ):
+            mask[np.flatnonzero(found)] |= np.uint16(mark)
         if (last & Mark.ZERO_WINDOW_PROBE).any():
             probed = np.zeros(len(rows), np.bool_)
             probed[lanes.head] = (last & Mark.ZERO_WINDOW_PROBE) != 0
-            mask |= np.where(
-                still & ~open_window & same_window & probed[other], np.uint16(Mark.ZERO_WINDOW_PROBE_ACK), np.uint16(0)
-            )
+            mask[still & ~open_window & same_window & probed[other]] |= np.uint16(Mark.ZERO_WINDOW_PROBE_ACK)
         self.mask = mask
-        self.other_window = other_window
-        full = np.flatnonzero((self.length > 0) & ~self.closing & (self.scale_other != -1) & rows)
+        full = np.flatnonzero((self.length > 0) & ~self.closing & rows)
         if len(full):
-            self._fill_windows(full)
+            self._fill_windows(full, other_window)
 
-    def _fill_windows(self, at: NDArray[np.int64]) -> None:
+    def _fill_windows(self, at: NDArray[np.int64], other_window: NDArray[np.uint32]) -> None:
+        """Mark data that ends exactly where the window ends that the other side last announced."""
         other = self.lanes.other[at]
-        first_ack = (self.flags[self._latest_told[other]] & SYN) != 0
-        scale = np.where(first_ack, 0, np.maximum(self.scale_other[at], 0)).astype(np.uint32)
-        full = self.payload_end[at] == self.ack[other] + (self.other_window[at] << scale)
+        scale = self._scale_of_other(at)
+        shift = np.where(self._tells_syn(other), 0, np.maximum(scale, 0)).astype(np.uint32)
+        full = (scale != -1) & (self.payload_end[at] == self.ack[other] + (other_window[at] << shift))
         self.mask[at[full]] |= np.uint16(Mark.WINDOW_FULL)
+
+    def _scale_of_other(self, at: NDArray[np.int64]) -> NDArray[np.int16]:
+        """Return the window scale of the other side before each of the rows ``at``."""
+        lane = self.lanes.lane[at]
+        return self.scales.before(2 * self._group_of(lane) + (lane & 1 ^ 1), self.lanes.segment[at])
 
     def _acknowledge(self) -> None:
         """Find acks of octets never seen (they reset the other side's duplicates) and gaps they jump over."""
@@ -216,7 +241,8 @@ class LaneColumns:
         if len(gaps):
             follow_gaps(self, gaps, acks, unseen)
         # A SYN sent again pulls `next` back to the edge: nothing to do if it is there already.
-        again = np.flatnonzero(self.repeats_syn & rows)
+        again = np.flatnonzero((self.flags & (SYN | ACK)) == SYN)
+        again = again[rows[again] & self.repeats_syn[lanes.segment[again]]]
         pulled = self.set_before[again] & (self.next_before[again] - self.sequence[again] != 1)
         pulled |= np.isin(lanes.lane[again], lanes.lane[gaps])
         if pulled.any():
@@ -224,39 +250,36 @@ class LaneColumns:
         self.unseen = np.flatnonzero(unseen)
 
     def _count_duplicates(self) -> None:
-        """Number duplicate acks; an ack of unseen octets sets the other side's count to -1."""
-        lanes, place = self.lanes, self.place
-        starts = self.changes
-        reset = np.zeros(len(place), np.bool_)
-        carried = self.lane_state["duplicates"].reshape(-1)
+        """Find where duplicate acks begin to be counted; an ack of unseen octets sets the other side's count to -1."""
+        lanes = self.lanes
+        starts, carried = self.changes, self.lane_state["duplicates"].reshape(-1)
+        self._lost = np.zeros(len(starts), np.bool_)
+        self._lost[lanes.head] = carried == -1
         if len(self.unseen):
-            after = np.zeros(len(place), np.bool_)
+            after = np.zeros(len(starts), np.bool_)
             after[lanes.other[self.unseen]] = True
+            reset = np.zeros(len(starts), np.bool_)
             reset[1:] = after[:-1] & self.rows[1:]
             starts = starts | reset
-            reset &= ~self.changes
-        count = np.cumsum(self.duplicate, dtype=np.int32)
-        begin = np.maximum.accumulate(np.where(starts, place, 0))
-        number = count - count[begin] + self.duplicate[begin]
-        lost = reset[begin]
-        if carried.any():
-            more = np.zeros(len(place), np.int32)
-            more[lanes.head] = np.maximum(carried, 0)
-            number += more[begin]
-            minus = np.zeros(len(place), np.bool_)
-            minus[lanes.head] = carried == -1
-            lost = lost | minus[begin]
-        self.duplicates = np.where(lost & (number == 0), np.int32(-1), number)
-        self.duplicate_number = np.where(self.duplicate, self.duplicates, np.int32(0))
+            self._lost |= reset & ~self.changes
+        self._counted = np.flatnonzero(starts)
+        self._duplicates = np.cumsum(self.duplicate, dtype=np.int32)
         self.unseen_before = None
         if len(self.unseen):
-            unseen = np.zeros(len(place), np.int32)
-            unseen[self.unseen] = 1
+            unseen = np.bincount(self.unseen, minlength=len(starts))
             self.unseen_before = np.cumsum(unseen, dtype=np.int32)
             at = self.unseen
             earlier = self.unseen_before[at - 1] - self.unseen_before[lanes.other[lanes.other[at]]]
-            first = (self.duplicates[lanes.other[at]] == 0) & (earlier == 0)
+            first = (self.duplicates(lanes.other[at]) == 0) & (earlier == 0)
             self.mask[at[first]] |= np.uint16(Mark.ACK_LOST_SEGMENT)
+
+    def duplicates(self, at: NDArray[np.int64]) -> NDArray[np.int32]:
+        """Return how many duplicate acks in a row the sender of each of the rows ``at`` has sent: int32 (k,)."""
+        begin = _latest(self._counted, at)
+        carried = np.maximum(self.lane_state["duplicates"].reshape(-1)[self.lanes.lane[at]], 0)
+        number = self._duplicates[at] - self._duplicates[begin] + self.duplicate[begin]
+        number += np.where(self.lanes.is_head[begin], carried, 0)
+        return np.where(self._lost[begin] & (number == 0), np.int32(-1), number)
 
     def _again(self) -> None:
         """Tell apart what was sent again and what was overtaken."""
@@ -273,15 +296,15 @@ class LaneColumns:
         if not len(at):
             return
         other = lanes.other[at]
-        duplicates = self.duplicates[other]
+        duplicates = self.duplicates(other)
         if self.unseen_before is not None:
             since = self.unseen_before[at] - self.unseen_before[lanes.other[other]]
             duplicates = np.where(since > 0, np.int32(-1), duplicates)
         passed = self.time[at] - self.time[other]
         fast = (duplicates >= 2) | (duplicates == -1)
         fast &= (acked[at] == self.sequence[at]) & (passed >= 0) & (passed < FAST_WITHIN_NS)
-        newer = self.time[at] - self.next_time[at - 1]
-        rtt = self.initial_rtt_ns[at]
+        newer = self.time[at] - self._next_time(at - 1)
+        rtt = self.round_trips.before(self._group_of(lanes.lane[at]), lanes.segment[at])
         limit = np.where(rtt == 0, REORDERED_WITHIN_NS, rtt)
         # Unsigned, as in Wireshark: where time runs backward a difference below zero is a very large one.
         overtaken = (newer.view(np.uint64) < limit.view(np.uint64)) & (self.end[at] != self.next_before[at])
@@ -295,7 +318,10 @@ class LaneColumns:
     def _past_the_list(self) -> None:
         """Report SYN and FIN sent while very many segments are unacknowledged."""
         closing = np.flatnonzero(((self.flags & (SYN | FIN)) != 0) & self.rows)
-        if len(closing) and len(self.rows) + int(self.lane_state["unacknowledged"].max()) > MOST_UNACKNOWLEDGED:
+        sizes = np.diff(np.append(self.lanes.head, len(self.rows)))
+        many = sizes + self.lane_state["unacknowledged"].reshape(-1) > MOST_UNACKNOWLEDGED
+        closing = closing[many[self.lanes.lane[closing]]]
+        if len(closing):
             unacknowledged = self._sent_since_change(closing - 1, self.lanes.other[closing], self.lanes.lane[closing])
             self.trigger.append(closing[unacknowledged >= MOST_UNACKNOWLEDGED])
 
@@ -308,7 +334,7 @@ class LaneColumns:
         the other side sends after ``place`` can still move the state)
         """
         lanes = self.lanes
-        change, told = self.latest_change[place], self._latest_told[place]
+        change = self.latest_change(place)
         carried = {name: values.reshape(-1)[which] for name, values in self.lane_state.items()}
         edge = self.next[place]
         every = len(which) == len(lanes.head)
@@ -316,7 +342,7 @@ class LaneColumns:
             for begin, end, value in self.edge_lag.get(lane, ()):
                 if begin < until[at] <= end:
                     edge[at] = value
-        duplicates = self.duplicates[place]
+        duplicates = self.duplicates(place)
         if len(self.unseen):
             # Acks of unseen octets stand in the other lane, after its latest row before the next of this lane.
             ends = int(lanes.head[which[0] & ~1]), lanes.end(int(which[-1]) | 1)
@@ -327,7 +353,7 @@ class LaneColumns:
             duplicates[index[counts]] = -1
         return {
             "next": self.next[place],
-            "next_time_ns": self.next_time[place],
+            "next_time_ns": self._next_time(place),
             "edge": edge,
             "ack": self.ack[place],
             "ack_time_ns": self.time[place],
@@ -335,7 +361,7 @@ class LaneColumns:
             "last": np.where(lanes.is_head[place], carried["last"], self.mask[place] & Mark.KEEP_ALIVE),
             "duplicates": duplicates,
             "change": np.where(lanes.is_head[change], carried["change"], self.segments.number[lanes.segment[change]]),
-            "first_ack": (self.flags[told] & SYN) != 0,
+            "first_ack": self._tells_syn(place),
             "unacknowledged": self._unacknowledged(place, until, which),
         }
 
@@ -357,7 +383,7 @@ class LaneColumns:
     def _sent_since_change(
         self, place: NDArray[np.int64], other: NDArray[np.int64], which: NDArray[np.int64]
     ) -> NDArray[np.int32]:
-        change = self.latest_change[other]
+        change = self.latest_change(other)
         carried = self.lane_state["unacknowledged"].reshape(-1)[which]
         since = self._sent[place] - self._sent[self.lanes.other[change]]
         return np.where(self.lanes.is_head[change], carried + since, since).astype(np.int32)
@@ -367,3 +393,8 @@ class LaneColumns:
         """Segments with data, SYN or FIN up to each row."""
         counted = self.rows & ((self.length > 0) | ((self.flags & (SYN | FIN)) != 0))
         return np.cumsum(counted)
+
+
+def _latest(which: NDArray[np.int64], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the last of some ascending places up to each of the places ``at``."""
+    return which[np.searchsorted(which, at, side="right") - 1]

@@ -6,6 +6,7 @@ These depend on flags, times and options alone, not on sequence numbers. Rules a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,38 +26,62 @@ LARGEST_SCALE = 14
 """RFC 7323 section 2.3."""
 
 _ROUNDS = 6
+_TURNS = 8
+_SEGMENT_BITS = 40
+_NEVER = 1 << 62
 
 
 @dataclass(slots=True)
-class Scales:
-    """Window scales that hold *before* each segment, int16 (m,) in stream order."""
+class WindowScales:
+    """Window scales in the streams of a batch; ``lane`` counts directions: two times the stream's place, plus 0 or 1.
 
-    own: NDArray[np.int16]
-    other: NDArray[np.int16]
+    begun, settled: int16 (g, 2) before the batch, and after it
+    last:  int64 (g,) the latest segment that says something about them, -1 where none does
+    key:   int64 (k,) all such segments, the stream's place 2^40 times; after: int16 (k, 2) what holds after each
+    """
+
+    begun: NDArray[np.int16]
+    settled: NDArray[np.int16]
+    last: NDArray[np.int64]
+    key: NDArray[np.int64]
+    after: NDArray[np.int16]
+
+    def before(self, lane: NDArray[np.int64], segment: NDArray[np.int64]) -> NDArray[np.int16]:
+        """Return the scale of directions that holds before segments of their streams: int16 (n,)."""
+        group = lane >> 1
+        scale = self.settled.reshape(-1)[lane]
+        early = np.flatnonzero(segment <= self.last[group])
+        if len(early):
+            lane, group = lane[early], group[early]
+            at = np.searchsorted(self.key, (group << _SEGMENT_BITS) + segment[early]) - 1
+            known = (at >= 0) & (self.key[at] >> _SEGMENT_BITS == group)
+            after = self.after.reshape(-1)[2 * at + (lane & 1)]
+            scale[early] = np.where(known, after, self.begun.reshape(-1)[lane])
+        return scale
 
 
-def window_scales(segments: Segments, groups: Groups, flags: NDArray[np.uint16], carried: CarriedState) -> Scales:
-    """Return the window scales in force at each segment and carry them on.
+def window_scales(segments: Segments, groups: Groups, flags: NDArray[np.uint16], carried: CarriedState) -> WindowScales:
+    """Return the window scales in force in a batch and carry them on.
 
     flags: uint16 (m,) in stream order
     """
     scale = carried.lane["scale"][groups.slot]
-    first, second = scale[:, 0][groups.of], scale[:, 1][groups.of]
-    option = segments.scale_shift[groups.order]
-    events = np.flatnonzero((((flags & SYN) != 0) | (option >= 0)) & segments.header_ok[groups.order])
-    if len(events):
-        group = groups.of[events]
-        # a SYN whose options were cut does not say that it has none
-        syn = np.where(segments.options_ok[groups.order][events], flags[events] & (SYN | ACK), 0)
-        after = _settle(scale, group, groups.second[events], syn, option[events])
-        carried.lane["scale"][groups.slot] = scale
-        happened = np.zeros(len(flags), np.int64)
-        happened[events] = 1
-        latest = np.cumsum(happened) - happened - 1  # index into events of the latest one before each place
-        known = latest >= np.searchsorted(group, np.arange(len(groups.start)))[groups.of]
-        first = np.where(known, after[latest, 0], first)
-        second = np.where(known, after[latest, 1], second)
-    return Scales(np.where(groups.second, second, first), np.where(groups.second, first, second))
+    begun = scale.copy()
+    last = np.full(len(scale), -1)
+    said = np.flatnonzero(((segments.flags & SYN) != 0) | (segments.scale_shift >= 0))
+    if not len(said):
+        return WindowScales(begun, scale, last, said, np.zeros((0, 2), np.int16))
+    tells = np.zeros(len(flags), np.bool_)
+    tells[said] = segments.header_ok[said]
+    events = np.flatnonzero(tells[groups.order])
+    group, segment = groups.of[events], groups.order[events]
+    option = segments.scale_shift[segment]
+    # a SYN whose options were cut does not say that it has none
+    syn = np.where(segments.options_ok[segment], flags[events] & (SYN | ACK), 0)
+    after = _settle(scale, group, groups.second[events], syn, option)
+    carried.lane["scale"][groups.slot] = scale
+    last[group] = segment
+    return WindowScales(begun, scale, last, (group << _SEGMENT_BITS) + segment, after)
 
 
 def _settle(
@@ -71,6 +96,8 @@ def _settle(
     The k-th events of all streams are read together, since one stream's do not touch another's.
     """
     after = np.empty((len(group), 2), np.int16)
+    if not len(group):
+        return after
     begins = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     rank = np.arange(len(group)) - np.repeat(begins, np.diff(np.append(begins, len(group))))
     for turn in range(min(int(rank.max()) + 1, _ROUNDS)):
@@ -96,42 +123,97 @@ def _settle(
     return after
 
 
+@dataclass(slots=True)
+class InitialRoundTrips:
+    """The initial round-trip time of the streams of a batch, nanoseconds, 0 = not known yet.
+
+    begun, settled: int64 (g,) before the batch, and after it; since: int64 (g,) the segment that made it known
+    """
+
+    begun: NDArray[np.int64]
+    settled: NDArray[np.int64]
+    since: NDArray[np.int64]
+
+    def before(self, group: NDArray[np.int64], segment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what is known before segments of streams."""
+        return np.where(segment > self.since[group], self.settled[group], self.begun[group])
+
+    def upto(self, group: NDArray[np.int64], segment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what is known with segments of streams."""
+        return np.where(segment >= self.since[group], self.settled[group], self.begun[group])
+
+
 def initial_round_trips(
     segments: Segments, groups: Groups, flags: NDArray[np.uint16], carried: CarriedState
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the initial round-trip time known before and after each segment, int64 (m,) in stream order, 0 = not yet.
+) -> InitialRoundTrips:
+    """Return the initial round-trip times in a batch and carry them on.
 
     It is the time from the newest SYN to the first segment with ACK and without SYN.
+    flags: uint16 (m,) in stream order
     """
-    rtt = carried.stream["initial_rtt_ns"][groups.slot]
+    begun = carried.stream["initial_rtt_ns"][groups.slot]
     syn_time = carried.stream["syn_time_ns"][groups.slot]
-    value = rtt[groups.of]
-    syn = (flags & (SYN | ACK)) == SYN
-    any_syn = syn.any()
-    if not any_syn and not ((rtt == 0) & (syn_time != 0)).any():
-        return value, value
-    time = segments.time_ns[groups.order]
-    time = np.where(time == NO_TIME, 0, time)
-    sent = syn_time[groups.of]
-    if any_syn:
-        place = np.arange(len(flags))
-        latest = np.maximum.accumulate(np.where(syn, place, -1))
-        sent = np.where(latest >= groups.start[groups.of], time[latest], sent)
-        last = np.append(groups.start[1:], len(flags)) - 1
-        carried.stream["syn_time_ns"][groups.slot] = sent[last]
-    answers = np.flatnonzero(((flags & (SYN | ACK)) == ACK) & (value == 0) & (sent != 0) & (time != sent))
-    if len(answers):
-        of = groups.of[answers]
-        first = answers[np.flatnonzero(np.append(True, of[1:] != of[:-1]))]
-        of = groups.of[first]
-        rtt[of] = time[first] - sent[first]
-        carried.stream["initial_rtt_ns"][groups.slot] = rtt
-        begin = np.full(len(groups.start), len(flags))
-        begin[of] = first
-        begins = begin[groups.of]
-        after = np.where(np.arange(len(flags)) >= begins, rtt[groups.of], value)
-        return np.where(np.arange(len(flags)) > begins, after, value), after
-    return value, value
+    told = InitialRoundTrips(begun, begun, np.full(len(begun), _NEVER))
+    syn = np.flatnonzero((flags & (SYN | ACK)) == SYN)
+    waiting = np.flatnonzero((begun == 0) & (syn_time != 0))
+    if not len(syn) and not len(waiting):
+        return told
+    sent = segments.time_ns[groups.order[syn]]
+    sent[sent == NO_TIME] = 0
+    of = groups.of[syn]
+    place = np.concatenate((groups.start[waiting], syn + 1))
+    group, since = np.concatenate((waiting, of)), np.concatenate((syn_time[waiting], sent))
+    syn_time[of] = sent
+    carried.stream["syn_time_ns"][groups.slot] = syn_time
+    asks = np.flatnonzero((since != 0) & (begun[group] == 0))
+    answer = _first_answer(segments, groups, flags, place[asks], group[asks], since[asks])
+    found = np.flatnonzero(answer >= 0)
+    found = found[np.argsort(-answer[found], kind="stable")]  # of several of one stream the first one stays
+    group, segment = group[asks[found]], groups.order[answer[found]]
+    time = segments.time_ns[segment]
+    told.settled = begun.copy()
+    told.settled[group] = np.where(time == NO_TIME, 0, time) - since[asks[found]]
+    told.since[group] = segment
+    carried.stream["initial_rtt_ns"][groups.slot] = told.settled
+    return told
+
+
+def _first_answer(
+    segments: Segments,
+    groups: Groups,
+    flags: NDArray[np.uint16],
+    place: NDArray[np.int64],
+    group: NDArray[np.int64],
+    since: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return the first segment with ACK and without SYN, from ``place`` on, at another time than ``since``.
+
+    Places in stream order, int64 (k,), -1 where the stream has none before its next SYN. All go forward together, a
+    segment a turn: the answer is nearly always the second one.
+    """
+    answer = np.full(len(place), -1)
+    end = np.append(groups.start[1:], len(flags))[group]
+    going = np.arange(len(place))
+    for _ in range(_TURNS):
+        going = going[place[going] < end[going]]
+        if not len(going):
+            return answer
+        at = place[going]
+        kind = flags[at] & (SYN | ACK)
+        time = segments.time_ns[groups.order[at]]
+        answers = (kind == ACK) & (np.where(time == NO_TIME, 0, time) != since[going])
+        answer[going[answers]] = at[answers]
+        going = going[~answers & (kind != SYN)]
+        place[going] += 1
+    kinds = flags & (SYN | ACK)
+    for ask in going.tolist():  # a stream of many segments without ACK: about never
+        mine = slice(int(place[ask]), int(end[ask]))
+        time = segments.time_ns[groups.order[mine]]
+        stops = (kinds[mine] == SYN) | ((kinds[mine] == ACK) & (np.where(time == NO_TIME, 0, time) != since[ask]))
+        first = np.flatnonzero(stops)[:1]
+        if len(first) and kinds[mine][first[0]] == ACK:
+            answer[ask] = int(place[ask]) + int(first[0])
+    return answer
 
 
 def completeness_bits(
@@ -147,15 +229,25 @@ def completeness_bits(
     payload count, and on reused ports its RST in place of the payload.
     """
     some = segments.length[groups.order] > 0
+    bits: NDArray[np.uint8] = _bits_of_flags()[(flags & 0xFF) | (some.astype(np.uint16) << np.uint16(8))]
+    begin = np.flatnonzero(opened)
+    opening = np.where((flags[begin] & (SYN | ACK)) == SYN, np.where(some[begin], 9, 1), 0)
+    bits[begin] = np.where(reused[begin], (bits[begin] & 32) | 1, opening)
+    if not segments.header_ok.all():
+        bits[~segments.header_ok[groups.order]] = 0
+    return bits
+
+
+@cache
+def _bits_of_flags() -> NDArray[np.uint8]:
+    """Return what a segment adds by the lower eight flags, with payload (from 256 on) and without: uint8 (512,)."""
+    flags = np.arange(512)
     synchronised = flags & (SYN | ACK)
-    ack = (flags & ACK) != 0
     bits = np.where(synchronised == (SYN | ACK), 2, 0)
-    bits |= np.where(synchronised == ACK, np.where(some, 8, 4), 0)
-    bits |= np.where(ack & ((flags & FIN) != 0), 16, 0)
+    bits |= np.where(synchronised == ACK, np.where(flags >= 256, 8, 4), 0)
+    bits |= np.where(((flags & ACK) != 0) & ((flags & FIN) != 0), 16, 0)
     bits |= np.where((flags & RST) != 0, 32, 0)
-    opening = np.where(reused, 1 | (bits & 32), np.where(synchronised == SYN, np.where(some, 9, 1), 0))
-    bits = np.where(opened, opening, bits)
-    return np.where(segments.header_ok[groups.order], bits, 0).astype(np.uint8)
+    return bits.astype(np.uint8)
 
 
 def completeness_before(

@@ -16,7 +16,8 @@ from sniffkit.analysis.streams import StreamNumbers
 from sniffkit.analysis.tcp.conversations import TcpConversations
 from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.tcp.mark_names import Mark
-from sniffkit.analysis.tcp.words import Events, TcpWords
+from sniffkit.analysis.tcp.word_events import Events
+from sniffkit.analysis.tcp.words import TcpWords
 from sniffkit.analysis.zeek.connections import ZeekConnections
 from sniffkit.sources.batch import NO_TIME
 

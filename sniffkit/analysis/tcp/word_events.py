@@ -1,0 +1,247 @@
+"""The segments of a batch that words are made of, found in columns lane by lane, and what makes a conversation odd.
+
+All of it stands in lane order (``lanes``), so "before on my side" and "the latest of the other side" are there already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sniffkit.analysis.segments import ACK, FIN, RST, SYN
+from sniffkit.analysis.streams import sorted_rows
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.segments import Segments
+    from sniffkit.analysis.streams import StreamNumbers
+    from sniffkit.analysis.tcp.marks_columns import LaneColumns
+
+BEGUN = 1
+_FULL, _DATA, _BARE, _FIN, _RST = 4, 16, 64, 256, 1024
+"""Bits kept of a stream; the last five for direction 0, the next bit each for direction 1: an ack of everything since
+the latest SYN, FIN or RST; data; a bare ack; a FIN; a RST."""
+
+_NEAR = 1 << 29
+_MOST_REPEATS = 9
+"""With more than this a conversation is given up: Zeek's T is written again at the tenth."""
+_NEVER = 1 << 62
+
+
+@dataclass(slots=True)
+class Events:
+    """The segments that words are made of, columns (k,) by stream, in capture order within.
+
+    own, other: highest sequence number sent before, by its sender and by the other side
+    latest_ack, latest_window: of the other side's latest segment before
+    sign:       what stands in the word; in_word: False for repeats after the first
+    """
+
+    stream: NDArray[np.int64]
+    number: NDArray[np.int64]
+    time_ns: NDArray[np.int64]
+    side: NDArray[np.uint8]
+    flags: NDArray[np.uint16]
+    sequence: NDArray[np.uint32]
+    acknowledgment: NDArray[np.uint32]
+    length: NDArray[np.int64]
+    window: NDArray[np.uint16]
+    scale: NDArray[np.int16]
+    own: NDArray[np.uint32]
+    other: NDArray[np.uint32]
+    latest_ack: NDArray[np.uint32]
+    latest_window: NDArray[np.uint32]
+    sign: NDArray[np.uint8]
+    in_word: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.stream)
+
+    def take(self, which: NDArray[Any]) -> Events:
+        """Return the events at ``which``."""
+        return Events(*(getattr(self, field.name)[which] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: list[Events]) -> Events:
+        """Return events one after the other, sorted by stream."""
+        whole = cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+        return whole.take(sorted_rows(whole.stream))
+
+
+class WordRows:
+    """The segments of a batch in lane order, with what was kept of each stream.
+
+    notable: int64, places of SYN, FIN and RST; full: bool (n,) acks of all that the other side has sent
+    repeats: int64, places of data that was sent before, rank: how many repeats of the direction came before each
+    """
+
+    def __init__(self, columns: LaneColumns, seen: NDArray[np.uint16], repeats: NDArray[np.uint16]) -> None:
+        """Lay out; seen: uint16 (p,) bits kept of each stream, repeats: uint16 (p, 2) by direction."""
+        lanes = columns.lanes
+        self._columns, self._lanes, self._seen, self._repeats = columns, lanes, seen, repeats
+        flags = columns.flags
+        self._own, self._other = columns.next_before, columns.next[lanes.other]
+        self._advance = (columns.end - self._own).view(np.int32)
+        self._behind = self._other - columns.ack  # of an ack that confirms nothing unseen: how much it leaves open
+        self.notable = np.flatnonzero(((flags & (SYN | FIN | RST)) != 0) & columns.rows)
+        self.full = columns.rows & ((flags & ACK) != 0) & (self._behind == 0)
+        self.repeats = np.flatnonzero((columns.length > 0) & (self._advance <= 0) & columns.rows & ((flags & SYN) == 0))
+        lane = lanes.lane[self.repeats]
+        self.rank = np.arange(len(lane)) - np.searchsorted(lane, lane) + repeats.reshape(-1)[lane]
+
+    def _kept(self, bit: int) -> NDArray[np.bool_]:
+        """Return for each lane whether the bit of its direction was kept of its stream."""
+        kept: NDArray[np.bool_] = (self._seen[:, None] & np.array([bit, bit << 1], np.uint16)) != 0
+        return kept.reshape(-1)
+
+    def _first(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of some ascending places that are the first of their lane."""
+        lane = self._lanes.lane[places]
+        first = np.ones(len(places), np.bool_)
+        np.not_equal(lane[1:], lane[:-1], out=first[1:])
+        return places[first]
+
+    def _since(self, bit: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return for each lane the place after which one of ``places`` has come: its head where that was kept."""
+        first = self._first(places)
+        since = np.full(len(self._lanes.head), _NEVER)
+        since[self._lanes.lane[first]] = first
+        return np.where(self._kept(bit), self._lanes.head, since)
+
+    def odd(self, numbers: StreamNumbers) -> NDArray[np.bool_]:
+        """Return the streams of which a segment is out of the ordinary: bool (p,)."""
+        columns, lanes = self._columns, self._lanes
+        flags = columns.flags
+        reset = (flags & RST) != 0
+        odd: NDArray[np.bool_] = ((flags & ACK) == 0) | (self._other == 0) | (self._own == 0)
+        odd |= self._behind > _NEAR
+        odd |= (self._advance + np.int32(_NEAR)).view(np.uint32) > 2 * _NEAR
+        odd |= numbers.acknowledgment[lanes.segment] == 0
+        odd &= (flags & (SYN | RST)) == 0
+        odd |= (columns.window == 0) & ~reset
+        finished = self._since(_FIN, self.notable[(flags[self.notable] & FIN) != 0])
+        odd |= (finished[lanes.lane] < columns.place) & (self._advance > 0) & ~reset
+        odd[self.notable] |= self._odd_notable(finished)
+        odd[self.repeats[self.rank >= _MOST_REPEATS]] = True
+        odd &= columns.rows
+        streams: NDArray[np.bool_] = np.logical_or.reduceat(odd, lanes.head[0::2])
+        return streams
+
+    def _odd_notable(self, finished: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which SYNs, FINs and RSTs are out of the ordinary; finished: by lane, as of ``_since``."""
+        columns, at = self._columns, self.notable
+        flags, lane = columns.flags[at], self._lanes.lane[at]
+        own, other, advance, full = self._own[at], self._other[at], self._advance[at], self.full[at]
+        syn, fin, rst, ack = ((flags & bit) != 0 for bit in (SYN, FIN, RST, ACK))
+        second = (lane & 1) != 0
+        some = columns.length[at] > 0
+        odd: NDArray[np.bool_] = (syn & (fin | rst)) | (fin & rst) | ((syn | rst) & some)
+        odd |= syn & (((own != 0) & (advance != 0)) | (second != ack) | (ack & ((other == 0) | ~full)))
+        odd |= fin & ((advance < 0) | ((finished[lane] >= at) & (advance <= 0)))
+        latest = self._lanes.other[at]
+        far = (columns.sequence[at] - columns.ack[latest]).view(np.int32)
+        inside = (own != 0) & (other != 0) & ((far == 0) | ((far > 0) & (far < columns.window[latest])))
+        refuses = second & (own == 0) & full & (other != 0)
+        odd |= rst & ~refuses & ~inside
+        odd |= rst & (self._since(_RST, at[rst])[lane] < at)
+        return odd
+
+    def events(self, segments: Segments, stream: NDArray[np.int64], ordinary: NDArray[np.bool_]) -> Events:
+        """Return the events of the streams that are ordinary, bool (p,); stream: int64 (p,) their numbers."""
+        columns, lanes = self._columns, self._lanes
+        quiet = columns.rows.copy()
+        quiet[self.notable] = False
+        some = columns.length > 0
+        in_word = ~quiet & columns.rows
+        in_word[self._first_whole(np.flatnonzero(quiet & self.full))] = True
+        self._has = {}
+        for bit, which in ((_DATA, quiet & some), (_BARE, quiet & ~some)):
+            first = self._has[bit] = self._first(np.flatnonzero(which))
+            in_word[first[~self._kept(bit)[lanes.lane[first]]]] = True
+        in_word[self.repeats[self.rank == 0]] = True
+        event = in_word.copy()
+        event[self.repeats] = True
+        at = np.flatnonzero(event)
+        group = lanes.lane[at] >> 1
+        here = ordinary[group]
+        at, group = at[here], group[here]
+        order = np.argsort(group * len(segments) + lanes.segment[at])
+        return self._take(segments, at[order], stream[group[order]], in_word)
+
+    def _first_whole(self, whole: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the first of each direction that acknowledges all, in each run between SYNs, FINs and RSTs."""
+        lanes = self._lanes
+        count = np.zeros(len(lanes.lane), np.int64)
+        count[self.notable] = 1
+        count = np.cumsum(count)
+        head = lanes.head.reshape(-1, 2)
+        last = np.append(lanes.head[1:], len(count)).reshape(-1, 2) - 1
+        begin, end = count[head].sum(axis=1), count[last].sum(axis=1)  # before and after each stream's segments, twice
+        lane = lanes.lane[whole]
+        group = lane >> 1
+        run = count[whole] + count[lanes.other[whole]]  # both sides' notable segments before it, plus ``begin``
+        first = np.ones(len(whole), np.bool_)
+        first[1:] = (run[1:] != run[:-1]) | (lane[1:] != lane[:-1])
+        self._interrupted = end != begin
+        self._whole_last = lane[first & (run == end[group])]
+        first &= ~(self._kept(_FULL)[lane] & (run == begin[group]))
+        return whole[first]
+
+    def _take(
+        self, segments: Segments, at: NDArray[np.int64], stream: NDArray[np.int64], in_word: NDArray[np.bool_]
+    ) -> Events:
+        columns, lanes = self._columns, self._lanes
+        rows, other = lanes.segment[at], lanes.other[at]
+        flags, own, sequence, length = columns.flags[at], self._own[at], columns.sequence[at], columns.length[at]
+        second = (lanes.lane[at] & 1).astype(np.uint8)
+        behind = (self._advance[at] <= 0) & (own != 0)
+        sign = ((flags & 7) | ((flags & ACK) >> 1)).astype(np.uint8)
+        for bit, holds in ((4, second), (5, self.full[at]), (6, behind), (7, length > 0)):
+            sign |= holds.astype(np.uint8) << np.uint8(bit)
+        # What a gap lacked came later, or the conversation would have been given up: it counts as sent before.
+        own = np.where((own != 0) & ((sequence - own).view(np.int32) > 0), sequence, own)
+        return Events(
+            stream,
+            segments.number[rows],
+            segments.time_ns[rows],
+            second,
+            flags,
+            sequence,
+            columns.ack[at],
+            length,
+            segments.window[rows],
+            segments.scale_shift[rows],
+            own,
+            self._other[at],
+            columns.ack[other],
+            columns.window[other],
+            sign,
+            in_word[at],
+        )
+
+    def seen_after(self) -> NDArray[np.uint16]:
+        """Return what is kept of each stream: uint16 (p,); after ``events``."""
+        lane_of, flags = self._lanes.lane, self._columns.flags[self.notable]
+        seen = self._seen | np.uint16(BEGUN)
+        # What was acknowledged since the latest notable segment counts only if that is the last run of the batch.
+        seen[self._interrupted] &= np.uint16(~(_FULL * 3) & 0xFFFF)
+        for bit, lane in (
+            (_FULL, self._whole_last),
+            (_DATA, lane_of[self._has[_DATA]]),
+            (_BARE, lane_of[self._has[_BARE]]),
+            (_FIN, lane_of[self.notable[(flags & FIN) != 0]]),
+            (_RST, lane_of[self.notable[(flags & RST) != 0]]),
+        ):
+            some = np.zeros(len(self._lanes.head), np.uint16)
+            some[lane] = bit
+            seen |= some[0::2] | (some[1::2] << np.uint16(1))
+        return seen
+
+    def repeats_after(self) -> NDArray[np.uint16]:
+        """Return how many repeats each direction has sent: uint16 (p, 2)."""
+        counts = np.bincount(self._lanes.lane[self.repeats], minlength=len(self._lanes.head)).reshape(-1, 2)
+        repeats: NDArray[np.uint16] = np.minimum(self._repeats + counts, 0xFFFF).astype(np.uint16)
+        return repeats
