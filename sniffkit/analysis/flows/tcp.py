@@ -269,10 +269,10 @@ class TcpFlows:
             return
         self.outcomes.write(streams)
         self._answer_times.settle(self.table, streams)
-        self.table["ended"][streams] = True
         self.outcomes.forget(streams)
         self.marks.forget(streams)
         self._ack_times.forget(streams)
+        self.table.put_away(streams)
 
 
 def silences(
@@ -285,13 +285,9 @@ def silences(
     """
     none = np.zeros(0, np.int64)
     time = segments.time_ns
-    known = np.minimum(stream, max(table.count - 1, 0))
-    carried = stream < table.count
-    if table.count:
-        carried &= ~table["ended"][known]
-        latest = np.where(carried, table["latest_ns"][known], NO_TIME)
-    else:
-        latest = np.full(len(stream), NO_TIME)
+    carried = table.has(stream)
+    latest = np.full(len(stream), NO_TIME)
+    latest[carried] = table["latest_ns"][stream[carried]]
     oldest = min(int(time.min()), int(latest[latest != NO_TIME].min(initial=int(time.max()))))
     if int(time.max()) - oldest < CLOSED_NS:
         return None, none
@@ -308,8 +304,9 @@ def silences(
     closing = (segments.flags[order] & (FIN | RST)) != 0
     earlier = np.cumsum(closing) - closing
     closed = earlier > earlier[start][of]
-    if table.count:
-        closed |= (carried & table["ending"][known])[order]
+    ending = np.zeros(len(stream), np.bool_)
+    ending[carried] = table["ending"][stream[carried]]
+    closed |= ending[order]
     long = (gap >= IDLE_NS) | ((gap >= CLOSED_NS) & closed)
     if not long.any():
         return None, none
