@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from sniffkit.analysis.dns.kinds import chain, referred_zone
 from sniffkit.analysis.dns.messages import AUTHORITATIVE, RECURSION_AVAILABLE, RECURSION_DESIRED
+from sniffkit.analysis.dns.recursion import steps_not_seen, zone_asked
 from sniffkit.analysis.facts import Fact
 from sniffkit.analysis.open_questions import elapsed
 from sniffkit.protocols.dns_data import Type, rcode_name, type_name
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 SHOWN = 3
 """How many records or names stand in one sentence; an ellipsis stands for the rest."""
+
+STEPS_SHOWN = 8
+"""How many questions of a resolver are named at its answer."""
 
 LONGEST_SHOWN = 255
 """How many signs of one record's data stand in a sentence; as long as a name may be."""
@@ -73,7 +77,8 @@ class DnsTeller:
         facts = [result(exchange)]
         if answers != exchange.query_packets[0]:
             facts.append(Fact("dns.response.after-repeats", "note", {**values, "times": len(exchange.query_packets)}))
-        facts += self._from_cache(exchange, message, time_ns)
+        cached = self._from_cache(exchange, message, time_ns)
+        facts += _rests_on(exchange, values) or cached
         facts += self._introduce(exchange, values)
         facts += [Fact("dns.message-damaged", "warning", dict(problem.values)) for problem in message.problems[:1]]
         return facts
@@ -148,7 +153,27 @@ class DnsTeller:
         if (exchange.server, role) in self._introduced:
             return []
         self._introduced.add((exchange.server, role))
-        return [Fact("dns.response.authoritative" if role == "own" else "dns.response.resolver", "note", values)]
+        if role == "own":
+            return [Fact("dns.response.authoritative", "note", values)]
+        if exchange.helpers or exchange.from_cache:
+            return [Fact("dns.response.resolver-at-work", "note", values)]
+        return [Fact("dns.response.resolver", "note", values)]
+
+
+def _rests_on(exchange: DnsExchange, values: dict[str, object]) -> list[Fact]:
+    """Tell at a resolver's answer what it was made of, as far as the capture shows the resolver's own questions."""
+    if exchange.from_cache:
+        return [Fact("dns.response.asked-nobody", "note", values)]
+    if not exchange.helpers:
+        return []
+    steps = [f"{helper.server} ({zone_asked(helper) or '?'})" for helper in exchange.helpers]
+    packets = ", ".join(str(helper.packet) for helper in exchange.helpers[:STEPS_SHOWN])
+    more = ", …" if len(steps) > STEPS_SHOWN else ""
+    found = {**values, "steps": " → ".join(steps[:STEPS_SHOWN]) + more, "packets": packets + more}
+    missing = steps_not_seen(exchange)
+    if not missing:
+        return [Fact("dns.response.rests-on", "note", found)]
+    return [Fact("dns.response.rests-on-cache-too", "note", {**found, "zones": " / ".join(missing)})]
 
 
 def facts_of(exchange: DnsExchange) -> list[Fact]:
