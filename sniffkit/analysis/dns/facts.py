@@ -78,7 +78,7 @@ class DnsTeller:
         if answers != exchange.query_packets[0]:
             facts.append(Fact("dns.response.after-repeats", "note", {**values, "times": len(exchange.query_packets)}))
         cached = self._from_cache(exchange, message, time_ns)
-        facts += _rests_on(exchange, values) or cached
+        facts += (not exchange.helpers and cached) or _rests_on(exchange, values)
         facts += self._introduce(exchange, values)
         facts += [Fact("dns.message-damaged", "warning", dict(problem.values)) for problem in message.problems[:1]]
         return facts
