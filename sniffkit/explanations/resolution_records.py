@@ -1,4 +1,23 @@
-"""A resolution as records for programs: one for each question, proof and server passed over, and one for the result."""
+"""A resolution as records for programs (``resolve --json``): one JSON object a line, each with its ``kind``.
+
+question  each question asked, once it is answered or given up: number, hop, depth (walks that it is within), zone whose
+          servers are asked, name, type, server, address, port, transport, edns (octets offered, or null),
+          known_by (how the server was known: hints, named, glue, looked-up), why (again, truncated, without-edns;
+          null for a first try), time_epoch, rtt_ms, failure (timeout, refused-port, unreachable ...; or null), rcode,
+          flags, size, answers, authority, additional (records as in ``dns --json``), verdict (referral, answer, alias,
+          nxdomain, nodata, truncated, refused, lame-upward ...; or null), discarded (messages thrown away, and why)
+hop       when a zone's servers have told what they know: hop, depth, purpose, zone, name, type, outcome, leads_to,
+          servers (named by a referral, with addresses), not_believed (records from outside the zone)
+passed    each server that is not asked: hop, why, server, address
+proof     with ``--dnssec`` each link of the chain of trust: hop, what (anchor, keys, ds, no-ds, answer, nxdomain,
+          nodata), zone, name, type, status (secure, insecure, bogus), key_tag, algorithm, expires, reason
+compare   with ``--compare`` or ``--resolver``: hosts (lines of the hosts file), resolvers (asked as in ``question``)
+result    always the last: name, type, outcome (answer, nxdomain, nodata, failed), chain (names that aliases led
+          through), answers, negative_ttl, security, bogus_hop, hops, questions, elapsed_ms (waited in all),
+          failure (id, hop ...; or null)
+
+Keys may be added; these stay.
+"""
 
 from __future__ import annotations
 

@@ -216,6 +216,9 @@ class ResolutionStory:
         yield Fact(f"resolver.why.{key}", "lesson", values)
         if asked.number == 1:
             yield Fact("resolver.asked.iterative" if asked.edns else "resolver.asked.iterative-plain", "lesson", values)
+            if asked.name.count("."):
+                top = asked.name.rpartition(".")[2]
+                yield Fact("resolver.asked.whole-name", "lesson", {"top": top})
 
     def _strays(self, asked: Asked) -> Iterator[Fact]:
         for stray in asked.strays:
@@ -262,7 +265,10 @@ class ResolutionStory:
             "expires": proof.expires,
         }
         if proof.status == "bogus":
-            yield from self._tell(proof.depth, Fact(f"resolver.proof.bogus.{proof.reason}", "warning", values))
+            broken = Fact(f"resolver.proof.bogus.{proof.reason}", "warning", values)
+            if proof.reason == "no-digest-fits" and proof.zone == ".":
+                broken = Fact("resolver.proof.bogus.no-anchor-fits", "warning", values)
+            yield from self._tell(proof.depth, broken)
         elif proof.what == "ds" and proof.status == "insecure":
             yield from self._tell(proof.depth, Fact("resolver.proof.ds-unusable", "lesson", values))
         else:

@@ -67,12 +67,15 @@ class Asker:
     timeout:   seconds to wait for an answer
     dnssec:    ask for signatures (DO bit)
     recursive: ask to have the work done (RD), as programs ask their resolver
+
+    spent_ns: how long all questions waited together
     """
 
     def __init__(self, *, timeout: float = 2.0, dnssec: bool = False, recursive: bool = False) -> None:
         self.timeout = timeout
         self.dnssec = dnssec
         self.recursive = recursive
+        self.spent_ns = 0
 
     def ask(self, asked: Asked) -> dns.message.Message | None:
         """Send the question and return the answer; without one, ``asked.failure`` says why."""
@@ -90,6 +93,7 @@ class Asker:
             answer = None
         except dns.exception.DNSException:  # a stream cannot be searched for a better message, as datagrams can
             asked.failure, answer = "garbled", None
+        self.spent_ns += time.monotonic_ns() - begun
         if answer is not None or asked.failure in ("refused-port", "garbled", "tcp-closed"):
             asked.elapsed_ns = time.monotonic_ns() - begun
         if answer is not None:
@@ -206,7 +210,7 @@ def believed(
         return Stray("wrong-address", f"{asked.address} port {asked.port}", source, source)
     identifier = int.from_bytes(octets[:2], "big")
     if len(octets) < 12:
-        return Stray("garbled", "", f"{len(octets)}", source)
+        return Stray("garbled", "", f"{len(octets)}", source)  # not even a header
     if identifier != query.id:
         return Stray("wrong-id", f"0x{query.id:04x}", f"0x{identifier:04x}", source)
     if not octets[2] & 0x80:
@@ -214,7 +218,7 @@ def believed(
     try:
         message = dns.message.from_wire(octets, ignore_trailing=True, raise_on_truncation=False, one_rr_per_rrset=False)
     except dns.exception.DNSException as error:
-        return Stray("garbled", "", type(error).__name__, source)
+        return Stray("garbled", type(error).__name__, f"{len(octets)}", source)
     # An error may come without the question (RFC 1035 leaves it open); an answer may not.
     if message.question != query.question and not (message.rcode() and not message.question):
         found = message.question[0].to_text() if message.question else "-"

@@ -52,6 +52,7 @@ class Stray:
     """A datagram that came while an answer was awaited and was thrown away.
 
     why: "wrong-id", "wrong-address", "wrong-question", "not-a-response" or "garbled"
+    expected, found: what differs; of "garbled" what dnspython calls the damage ("" without a header) and the octets
     """
 
     why: str
