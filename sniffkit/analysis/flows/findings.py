@@ -37,7 +37,13 @@ KINDS: dict[str, Mark] = {
     "captured_twice": Mark.CAPTURED_TWICE,
 }
 _FLAGS = {"syn": SYN, "fin": FIN, "rst": RST}
-_PLACES = {name: place for place, name in enumerate([*KINDS, *_FLAGS, "checksum"])}
+_PLACES = {name: place for place, name in enumerate([*KINDS, *_FLAGS, "checksum", "udp-checksum", "udp-refused"])}
+
+QUESTIONS = frozenset({53, 69, 88, 123, 161, 389, 443, 500, 853, 1812, 1813, 3478, 4500, 5060})
+"""UDP ports that are asked something, so that silence means something: DNS, TFTP, Kerberos, NTP, SNMP, LDAP, QUIC, IKE,
+DNS over QUIC, RADIUS, STUN, IKE through NAT, SIP."""
+
+REFUSED = {4: "icmp.type == 3 && icmp.code == 3", 6: "icmpv6.type == 1 && icmpv6.code == 4"}
 
 WEIGHTS = {
     "flows.found.half-open": 95,
@@ -46,9 +52,13 @@ WEIGHTS = {
     "flows.found.reset": 80,
     "flows.found.unanswered": 78,
     "flows.found.refused": 76,
+    "flows.found.udp-refused": 74,
     "flows.found.zero-window": 70,
     "flows.found.retransmission": 60,
+    "flows.found.ip-checksum": 56,
     "flows.found.checksum": 55,
+    "flows.found.udp-checksum": 54,
+    "flows.found.udp-unanswered": 50,
     "flows.found.silence": 40,
     "flows.found.out-of-order": 35,
     "flows.found.not-captured": 30,
@@ -77,9 +87,14 @@ class Finding:
 
 @dataclass(slots=True)
 class EventPackets:
-    """The first packets of each kind of event in each stream, fed batch by batch."""
+    """The first packets of each kind of event in each stream, fed batch by batch.
+
+    ip_wrong, ip_first: how many IPv4 headers have a wrong checksum, and the first packets with one
+    """
 
     checksums: ChecksumFacts = field(default_factory=ChecksumFacts)
+    ip_wrong: int = 0
+    ip_first: list[int] = field(default_factory=list)
     _keys: list[NDArray[np.int64]] = field(default_factory=list)
     _numbers: list[NDArray[np.int64]] = field(default_factory=list)
     _held: int = 0
@@ -95,6 +110,10 @@ class EventPackets:
             self._add(name, numbers.stream[at], segments.number[at])
         if (odd := fed.prepared.odd) is not None:
             self._add("checksum", *odd.tcp_wrong)
+            self._add("udp-checksum", *odd.udp_wrong)
+            self._add("udp-refused", *odd.refused)
+            self.ip_wrong += len(odd.ip_wrong)
+            self.ip_first += odd.ip_wrong[: SHOWN - len(self.ip_first)].tolist()
         if self._held > _KEPT:
             self._prune()
 
@@ -140,7 +159,12 @@ def findings(flows: Iterable[Flow], events: EventPackets) -> list[Finding]:
     for (high, low), count in events.checksums.offloading():
         address = ip_text(bytes(address_octets(np.array([[high, low]], np.uint64))[0]))
         fact = Fact("flows.found.offload", "note", {"address": address, "count": count})
-        found.append(Finding(fact, None, count, (), f"ip.src == {address} && tcp.checksum.status == 0"))
+        source = "ipv6.src" if ":" in address else "ip.src"
+        wrong = "(tcp.checksum.status == 0 || udp.checksum.status == 0)"
+        found.append(Finding(fact, None, count, (), f"{source} == {address} && {wrong}"))
+    if events.ip_wrong:
+        fact = Fact("flows.found.ip-checksum", "warning", {"count": events.ip_wrong})
+        found.append(Finding(fact, None, events.ip_wrong, tuple(events.ip_first), "ip.checksum.status == 0"))
     found.sort(key=lambda one: (-WEIGHTS[one.fact.id], -one.count, one.flow.stream if one.flow else -1))
     return found
 
@@ -164,6 +188,16 @@ def _of_flow(flow: Flow, packets: dict[tuple[int, str], tuple[int, tuple[int, ..
             found.append(Finding(fact, flow, flow.client.packets, shown, filter))
         return found
     if flow.protocol == "udp":
+        if (flow.stream, "udp-refused") in packets:
+            fact = Fact("flows.found.udp-refused", "warning", {"port": flow.server.port})
+            add(fact, "udp-refused", REFUSED[6 if ":" in flow.client.address else 4])
+        elif not flow.server.packets and flow.server.port in QUESTIONS and not _to_many(flow.server.address):
+            fact = Fact("flows.found.udp-unanswered", "warning", {"count": flow.packets})
+            found.append(Finding(fact, flow, flow.packets, _ends(flow), here))
+        wrong, _ = packets.get((flow.stream, "udp-checksum"), (0, ()))
+        if wrong:
+            fact = Fact("flows.found.udp-checksum", "warning", {"count": wrong})
+            add(fact, "udp-checksum", "udp.checksum.status == 0")
         return found
     if "half-open" in flow.course:
         add(Fact("flows.found.half-open", "warning", {}), "syn", "tcp.flags.syn == 1")
@@ -222,3 +256,10 @@ def _of_segments(flow: Flow, add: Callable[..., None]) -> None:
 
 def _ends(flow: Flow) -> tuple[int, ...]:
     return (flow.first_packet,) if flow.first_packet == flow.last_packet else (flow.first_packet, flow.last_packet)
+
+
+def _to_many(address: str) -> bool:
+    """Return whether an address is that of a group, or looks like a broadcast address (RFC 919, RFC 5771, RFC 4291)."""
+    if ":" in address:
+        return address.startswith("ff")
+    return int(address.partition(".")[0]) >= 224 or address.endswith(".255")
