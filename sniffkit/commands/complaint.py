@@ -42,8 +42,21 @@ def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
 
 
 def _lines(screen: Screen, text: str, first: str) -> list[str]:
-    """Return a text in the terminal's width; whatever else reads standard error gets it in one line."""
-    return screen.wrapped(text, first, _MARGIN) if sys.stderr.isatty() else [first + text]
+    """Return a text in the terminal's width; whatever else reads standard error gets it as it is.
+
+    A line of its own that stands further in is a command to copy: only the terminal breaks it.
+    """
+    if not sys.stderr.isatty():
+        return [first + text]
+    found: list[str] = []
+    for place, line in enumerate(text.split("\n")):
+        if line.startswith(_MARGIN + "  "):
+            found.append(line)
+        else:
+            found += screen.wrapped(
+                line.removeprefix(_MARGIN) if place else line, first if not place else _MARGIN, _MARGIN
+            )
+    return found
 
 
 def wrong_command(arguments: Sequence[str], commands: Iterable[str]) -> UsageError | None:

@@ -267,7 +267,7 @@ class Watching:
         if self._table is not None:
             rows = self.connections.rows(time.time_ns(), self._table.room)
             stages = [each.stage for each in rows]
-            table = connection_table(rows, self.catalogue)
+            table = connection_table(rows, self.catalogue, self._table.width)
             self._table.draw(table, stages, GIVEN_UP, status_parts(progress, self.catalogue))
         elif self.status.shown:
             self.status.draw(status_parts(progress, self.catalogue))

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sniffkit.sources.interfaces import NetworkInterface
 
 
+WIDE = 110
+
 GIVEN_UP = (9, 5, 6, 1, 7, 8)
 """Columns of the table of connections that a narrow screen does without, the first to go first: age, packets, octets,
 stage, rate, RTT. Number, ends and states stay."""
@@ -116,16 +118,18 @@ def interface_record(interface: NetworkInterface) -> dict[str, object]:
     }
 
 
-def connection_table(connections: Sequence[OpenConnection], catalogue: Catalogue) -> Table:
-    """Return the connections with both ends' states."""
+def connection_table(connections: Sequence[OpenConnection], catalogue: Catalogue, width: int = WIDE) -> Table:
+    """Return the connections with both ends' states; on a narrow screen the states have their names in RFC 9293 only.
+
+    width: of the screen in cells
+    """
     say = catalogue.text
     rows = [
         (
             str(each.stream),
             say(f"live.stage.{each.stage}"),
             f"{_end(each.client)} → {_end(each.server)}",
-            _state(each.states[0], catalogue),
-            _state(each.states[1], catalogue),
+            *(_state(state, catalogue) if width >= WIDE else state for state in each.states),
             f"{each.packets[0]}/{each.packets[1]}",
             size(each.octets[0] + each.octets[1]),
             f"{size(each.rate)}/s" if each.rate >= 1 else "",

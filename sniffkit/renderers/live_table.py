@@ -44,6 +44,11 @@ class LiveTable:
         """How many connections fit on the screen."""
         return max(self._console.size.height - FRAME_LINES, 1)
 
+    @property
+    def width(self) -> int:
+        """Cells in a line."""
+        return self._console.size.width
+
     def draw(self, table: Table, stages: Sequence[str], given_up: Sequence[int], status: Sequence[str]) -> None:
         """Draw rows of the given stages, with the status line below; ``given_up``: columns to do without if need be."""
         from rich.console import Group
