@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +25,9 @@ SHOWN = 3
 
 LONGEST = 200
 """Signs of a record's data that are shown."""
+
+_BETWEEN_CHINESE = re.compile(r"(?<=[\u4e00-\u9fff]) (?=[\u4e00-\u9fff])")
+"""Texts have a blank beside each name, which is Latin but for the root's."""
 
 SPOKEN = ("referral", "answer", "alias", "nxdomain", "nodata")
 """Verdicts that end a hop: told when the hop has ended, with all it led to."""
@@ -347,7 +351,7 @@ class ResolutionStory:
 
     def _tell(self, depth: int, *facts: Fact) -> Iterator[Paragraph]:
         for note in self._briefly.notes(facts):
-            yield Paragraph(note.text, note.level, depth)
+            yield Paragraph(_BETWEEN_CHINESE.sub("", note.text), note.level, depth)
 
 
 def opinion_facts(result: Result, asked: Asked) -> list[Fact]:
