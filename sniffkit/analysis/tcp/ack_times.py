@@ -14,7 +14,7 @@ import numpy as np
 
 from sniffkit.analysis.segments import ACK, FIN, SYN
 from sniffkit.analysis.tcp.mark_names import Mark
-from sniffkit.analysis.tcp.marks_sequential import MOST_UNACKNOWLEDGED
+from sniffkit.analysis.tcp.marks_sequential import MOST_UNACKNOWLEDGED, after
 from sniffkit.analysis.tcp.open_segments import Sent, UnacknowledgedList
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _NEAR = 1 << 30
 """Numbers further apart than this in a batch are left to the plain list."""
 _NONE_YET = -(1 << 31)
+_LANES_KEPT = 200_000
+_AGAIN = np.uint16(Mark.RETRANSMISSION | Mark.FAST_RETRANSMISSION | Mark.SPURIOUS_RETRANSMISSION)
 
 
 @dataclass(slots=True)
@@ -39,11 +41,14 @@ class AckTimes:
     rtt_ns:    int64 (m,) how long ago that was (tcp.analysis.ack_rtt)
     in_flight: int64 (m,) octets in flight after a data segment (tcp.analysis.bytes_in_flight), 0 = not known;
                None unless asked for
+    rto_ns:    int64 (m,) of a segment sent again the time since the oldest one on its way (tcp.analysis.rto), 0 = none;
+               None unless the octets in flight are asked for
     """
 
     frame: NDArray[np.int64]
     rtt_ns: NDArray[np.int64]
     in_flight: NDArray[np.int64] | None
+    rto_ns: NDArray[np.int64] | None = None
 
 
 @dataclass(slots=True)
@@ -71,7 +76,8 @@ def _joined(*parts: _Pending) -> _Pending:
 class TcpAckTimes:
     """Ack times of TCP streams, fed batch by batch with the marks of the same batch.
 
-    in_flight: tell the octets in flight too; every stream then goes through the plain list (some microseconds a packet)
+    in_flight: tell the octets in flight and how long it took to send again, too; every stream then goes through the
+    plain list (some microseconds a packet)
     """
 
     def __init__(self, *, in_flight: bool = False) -> None:
@@ -79,10 +85,14 @@ class TcpAckTimes:
         none = np.zeros(0, np.int64)
         self._pending = _Pending(none, none.astype(np.uint32), none.astype(np.uint32), none, none)
         self._with_loss: set[int] = set()  # lanes of which something before the list is missing
+        self._highest: dict[int, tuple[int, int]] = {}  # of a lane the furthest end so far, and when it was reached
 
     def forget(self, streams: NDArray[np.int64]) -> None:
         """Let go of streams that are closed or idle."""
-        self._with_loss -= {2 * stream + side for stream in streams.tolist() for side in (0, 1)}
+        lanes = {2 * stream + side for stream in streams.tolist() for side in (0, 1)}
+        self._with_loss -= lanes
+        for lane in lanes & self._highest.keys():
+            del self._highest[lane]
         self._pending = self._pending.take(~np.isin(self._pending.lane >> 1, streams))
 
     def feed(
@@ -98,7 +108,8 @@ class TcpAckTimes:
         """
         count = len(segments)
         none = np.zeros(count, np.int64)
-        told = AckTimes(none, none.copy(), none.copy() if self.in_flight else None)
+        more = (none.copy(), none.copy()) if self.in_flight else (None, None)
+        told = AckTimes(none, none.copy(), *more)
         columns, groups = marks.lanes()
         if columns is None or not len(groups.order):
             return told
@@ -246,15 +257,26 @@ class TcpAckTimes:
             segments.number[rows].tolist(),
             segments.time_ns[rows].tolist(),
             ((marks.mask[rows] & np.uint16(Mark.LOST_SEGMENT)) != 0).tolist(),
+            ((marks.mask[rows] & _AGAIN) == Mark.RETRANSMISSION).tolist(),
             numbers.base[rows].tolist(),
             octets[rows].tolist(),
             strict=True,
         )
-        for row, lane, sequence, ack, flags, length, number, time, lost, base, blocks in events:
+        names = {lane: int(groups.stream[lane >> 1]) * 2 + (lane & 1) for lane in lists}
+        for row, lane, sequence, ack, flags, length, number, time, lost, again, base, blocks in events:
             own, other = lists[lane], lists[lane ^ 1]
             extra = 1 if flags & (SYN | FIN) else 0
             if lost:
                 own.known = False
+            if told.rto_ns is not None and length >= 0:
+                end = (sequence + length + extra) & 0xFFFFFFFF
+                highest = self._highest.get(names[lane])
+                if again and own.segments:
+                    told.rto_ns[row] = time - own.segments[0].time_ns
+                elif again and highest is not None:
+                    told.rto_ns[row] = time - highest[1]
+                if highest is None or after(end, highest[0]):
+                    self._highest[names[lane]] = end, time
             if length > 0 or extra:
                 own.add(Sent(sequence, (sequence + length + extra) & 0xFFFFFFFF, number, time))
             if (answered := other.acknowledge(ack)) is not None:
@@ -269,6 +291,8 @@ class TcpAckTimes:
 
     def _keep(self, groups: Groups, lists: dict[int, UnacknowledgedList]) -> None:
         """Carry the lists on."""
+        while len(self._highest) > _LANES_KEPT:
+            del self._highest[next(iter(self._highest))]
         for lane, one in lists.items():
             name = int(groups.stream[lane >> 1]) * 2 + (lane & 1)
             if one.known:

@@ -16,13 +16,13 @@ import numpy as np
 from sniffkit.analysis.endpoint_pairs import grown
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN, Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams, sorted_rows
+from sniffkit.analysis.tcp.ack_times import AckTimes, TcpAckTimes
 from sniffkit.analysis.tcp.announced_connections import AnnouncedConnections
 from sniffkit.analysis.tcp.connection import STEPS, Phase
 from sniffkit.analysis.tcp.conversations import TcpConversations, TcpFacts
 from sniffkit.analysis.tcp.mark_names import MARK_NAMES, Mark
 from sniffkit.analysis.tcp.marks import Marks, TcpMarks
 from sniffkit.analysis.tcp.states import LABELS
-from sniffkit.analysis.tcp.unacknowledged import Flights, Unacknowledged
 from sniffkit.protocols.field_types import FieldType, Kind
 from sniffkit.protocols.occurrences import Occurrences
 from sniffkit.sources.batch import NO_TIME
@@ -39,6 +39,8 @@ MARKED = tuple(f"tcp.analysis.{name}" for name in MARK_NAMES if name != "capture
 CONNECTION = ("syn", "synack", "fin", "fin_active", "fin_passive", "rst")
 FLOWN = ("tcp.analysis.acks_frame", "tcp.analysis.ack_rtt", "tcp.analysis.bytes_in_flight", "tcp.analysis.rto",
          "tcp.analysis.initial_rtt", "tcp.analysis")  # fmt: skip
+IN_FLIGHT = ("tcp.analysis.bytes_in_flight", "tcp.analysis.rto", "tcp.analysis.initial_rtt", "tcp.analysis")
+"""Fields that need all that is on its way (the last two, to know whether Wireshark has anything to say)."""
 OURS = ("tcp.state.client", "tcp.state.server", "tcp.phase", "tcp.step", "tcp.sender")
 
 
@@ -80,7 +82,7 @@ class TcpFields:
         self.streams = Streams()
         self.datagrams = PairStreams()
         self.marks = TcpMarks(as_tshark=True)
-        self.flights = Unacknowledged()
+        self.flights = TcpAckTimes(in_flight=bool(wanted & set(IN_FLIGHT)))
         self.conversations = TcpConversations()
         self.times = StreamTimes()
         self.closers = Closers()
@@ -105,7 +107,7 @@ class _BatchTcp:
         self.segments = Segments.from_columns(columns, options=run.any_mark or run.any_ours)
         self.numbers: StreamNumbers = run.streams.feed(self.segments)
         self.marks: Marks | None = run.marks.feed(self.segments, self.numbers) if run.any_mark else None
-        self.flights: Flights | None = None
+        self.flights: AckTimes | None = None
         if run.any_flight and self.marks is not None:
             self.flights = run.flights.feed(self.segments, self.numbers, self.marks, self._sacked())
         self.facts: TcpFacts | None = None
@@ -149,7 +151,9 @@ class _BatchTcp:
         """Which segments Wireshark has something to say of, bool (m,)."""
         assert self.flights is not None
         assert self.marks is not None
-        flown = (self.flights.acks_frame != 0) | (self.flights.bytes_in_flight != 0)
+        flown = self.flights.frame != 0
+        if self.flights.in_flight is not None:
+            flown |= self.flights.in_flight != 0
         found: NDArray[np.bool_] = (flown | (self.marks.mask != 0)) & self._told & self.segments.options_ok
         return found
 
@@ -214,9 +218,14 @@ class _BatchTcp:
         assert self.marks is not None
         if id == "tcp.analysis":
             return self._analysed.view(np.uint8), self._analysed
-        values = (
-            self.marks.initial_rtt_ns if id.endswith("initial_rtt") else getattr(self.flights, id.rpartition(".")[2])
-        )
+        values = {
+            "initial_rtt": self.marks.initial_rtt_ns,
+            "acks_frame": self.flights.frame,
+            "ack_rtt": self.flights.rtt_ns,
+            "bytes_in_flight": self.flights.in_flight,
+            "rto": self.flights.rto_ns,
+        }[id.rpartition(".")[2]]
+        assert values is not None
         return values, (values != 0) & self._analysed
 
     def _connection(self, name: str) -> tuple[Any, NDArray[np.bool_]]:
