@@ -57,6 +57,8 @@ class DnsTree:
         more = self._say("dns.tree.over-tcp") if exchange.transport == "tcp" else ""
         if exchange.name == "." and exchange.type == Type.NS:
             more += self._say("dns.tree.priming")
+        if exchange.part_of:
+            more += self._say("dns.tree.minimised", whole=exchange.part_of)
         if not exchange.response_packets or exchange.message is None:
             head = self._say("dns.tree.asked", **values) + more
             said = Note("dns.tree.unanswered", "warning", self._say("dns.tree.unanswered"))

@@ -31,6 +31,7 @@ class DnsExchange:
     kind:         of the first response in a word, "" while there is none
     response:     the first response as it was captured
     asked_for:    packet of the question for whose sake a resolver asks this one, 0 where none is known
+    part_of:      the name that question asks for, where this one asks for no more than an upper part of it; else ""
     truncated:    packet of the answer over UDP that was cut short, so that this asks again over TCP; 0 without
     helpers:      the questions that were asked for the sake of this one, in order
     zone:         of a question asked for another one's sake: the zone its server is known to serve, "" if unknown
@@ -58,6 +59,7 @@ class DnsExchange:
     kind: ResponseKind | str = ""
     response: bytes = b""
     asked_for: int = 0
+    part_of: str = ""
     truncated: int = 0
     helpers: list[DnsExchange] = field(default_factory=list, repr=False)
     zone: str = ""

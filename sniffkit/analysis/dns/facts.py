@@ -13,13 +13,19 @@ from sniffkit.protocols.dns_data import Type, rcode_name, type_name
 from sniffkit.protocols.dns_name import both_ways
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from sniffkit.analysis.dns.exchange import DnsExchange
     from sniffkit.protocols.dns_message import Message, Record
 
 SHOWN = 3
 """How many records or names stand in one sentence; an ellipsis stands for the rest."""
+
+USUAL_LIMITS = (64, 128, 255)
+"""What systems write into the hop limit of a packet they send."""
+
+WAYS_TOLD = 2
+"""Of how many servers it is said how far away they are: the reader can tell the others himself."""
 
 STEPS_SHOWN = 8
 """How many questions of a resolver are named at its answer."""
@@ -36,6 +42,7 @@ class DnsTeller:
 
     def __init__(self) -> None:
         self._introduced: set[tuple[str, str]] = set()
+        self._located: set[str] = set()
         self._answers: dict[tuple[str, str, int], tuple[int, int, int]] = {}
 
     def asked(self, exchange: DnsExchange, before: DnsExchange | None) -> list[Fact]:
@@ -59,6 +66,9 @@ class DnsTeller:
             facts.append(Fact("dns.query.other-server", "note", values))
         if exchange.asked_for:
             facts.append(Fact("dns.query.on-behalf", "note", {**values, "number": exchange.asked_for}))
+        if exchange.part_of:
+            found = {**values, "number": exchange.asked_for, "whole": both_ways(exchange.part_of)}
+            facts.append(Fact("dns.query.minimised", "note", found))
         return facts
 
     def asked_again(self, exchange: DnsExchange, apart_ns: int | None) -> list[Fact]:
@@ -82,6 +92,20 @@ class DnsTeller:
         facts += self._introduce(exchange, values)
         facts += [Fact("dns.message-damaged", "warning", dict(problem.values)) for problem in message.problems[:1]]
         return facts
+
+    def way(self, server: str, limit: Callable[[], int]) -> list[Fact]:
+        """Tell once of each of the first servers how many routers passed its answer on: its hop limit shows it."""
+        if server in self._located or len(self._located) >= WAYS_TOLD:
+            return []
+        self._located.add(server)
+        here = limit()
+        begun = next((start for start in USUAL_LIMITS if here <= start), 0)
+        if not here:
+            return []
+        if here == begun:
+            return [Fact("dns.response.way-direct", "note", {"server": server, "limit": here})]
+        values: dict[str, object] = {"server": server, "limit": here, "begun": begun, "hops": begun - here}
+        return [Fact("dns.response.way", "note", values)]
 
     def answered_again(self, exchange: DnsExchange) -> list[Fact]:
         """Tell a second answer to the same question."""

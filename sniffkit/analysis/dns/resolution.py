@@ -8,12 +8,14 @@ no question, it belongs to the newest question for a name that it answers.
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sniffkit.analysis.dns import facts as dns_facts
 from sniffkit.analysis.dns.kinds import lies_below, referred_zone
 from sniffkit.analysis.dns.messages import (
     AUTHORITATIVE,
+    DNS,
     MDNS,
     RECURSION_AVAILABLE,
     RECURSION_DESIRED,
@@ -22,7 +24,7 @@ from sniffkit.analysis.dns.messages import (
 from sniffkit.analysis.dns.open import OpenExchanges
 from sniffkit.analysis.dns.reader import DnsReader
 from sniffkit.analysis.dns.recursion import asked_for
-from sniffkit.analysis.dns.seen import SeenMessages
+from sniffkit.analysis.dns.seen import SeenMessages, hop_limit
 from sniffkit.analysis.open_questions import elapsed
 
 if TYPE_CHECKING:
@@ -72,7 +74,10 @@ class DnsResolution:
         facts: dict[int, list[Fact]] = {}
         seen = SeenMessages(messages)
         for at, row in enumerate(messages.row.tolist()):
-            if told := self.message(seen[at]):
+            one = seen[at]
+            if told := self.message(one):
+                if one.flags & RESPONSE and one.family == DNS:
+                    told = told + self._teller.way(one.end(response=True)[0], partial(hop_limit, columns, row))
                 facts.setdefault(row, []).extend(told)
         gone = self.open.let_go(self.open.opened)
         if self._keep:
@@ -132,6 +137,9 @@ class DnsResolution:
         if above is None:
             return
         exchange.asked_for = above.packet
+        name = exchange.name
+        if name not in (".", "") and name.lower() != above.name.lower() and lies_below(above.name, name):
+            exchange.part_of = above.name
         exchange.zone = self._zones.get(exchange.server, "")
         above.helpers.append(exchange)
         _remember(self.workers, exchange.client, None)

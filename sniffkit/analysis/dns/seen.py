@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.dns.kinds import ResponseKind
+    from sniffkit.protocols.columns import Columns
     from sniffkit.protocols.dns_message import Message
 
 ENDS = 16 + 16 + 2 + 2 + 2 + 1 + 1
@@ -153,3 +154,13 @@ class SeenMessage:
         from sniffkit.protocols.dns_message import read_message
 
         return read_message(self.octets)
+
+
+def hop_limit(columns: Columns, row: int) -> int:
+    """Return TTL or hop limit of the outermost IP header of a packet, 0 without one."""
+    for protocol, field in (("ip", "ip.ttl"), ("ipv6", "ipv6.hlim")):
+        rows = columns.rows(protocol).row
+        at = int(np.searchsorted(rows, row))
+        if at < len(rows) and rows[at] == row:
+            return int(columns[field][at])
+    return 0

@@ -302,7 +302,7 @@ def test_answers_that_nobody_asked_for() -> None:
     reply = answer(query, "www.test. 300 IN A 192.0.2.9")
     resolution = DnsResolution()
     facts = told(resolution, [back(reply), sent(query), back(answer(asked("bank.test"), "bank.test. 1 IN A 6.6.6.6"))])
-    assert ids(facts, 1) == ["dns.response.unasked", "dns.response.data"]
+    assert ids(facts, 1) == ["dns.response.unasked", "dns.response.data", "dns.response.way-direct"]
     differs = one(facts, 3, "dns.response.question-differs")
     assert (differs["asked"], differs["answered"], differs["number"]) == ("www.test A", "bank.test A", 2)
     assert [(e.query_packets, e.response_packets) for e in resolution.finish()] == [([], [1]), ([2], [3])]
