@@ -93,18 +93,19 @@ class PacketFilter:
             yield from map(self.feed, batches)
             return
         for columns in read_ahead(read_ahead(batches, lambda batch: batch), self._columns):
-            yield self._fields(columns)
+            yield self.judge(columns)
 
     def feed(self, batch: Batch) -> tuple[BatchFields, NDArray[np.bool_]]:
         """Return the fields of the next batch and which of its packets are asked for, bool (n,)."""
-        return self._fields(self._columns(batch))
+        return self.judge(self._columns(batch))
 
     def _columns(self, batch: Batch) -> Columns:
         from sniffkit.protocols.columns import Columns
 
         return Columns(batch, self._reassembler)
 
-    def _fields(self, columns: Columns) -> tuple[BatchFields, NDArray[np.bool_]]:
+    def judge(self, columns: Columns) -> tuple[BatchFields, NDArray[np.bool_]]:
+        """Do what ``feed`` does for a batch whose columns are there already, read with a Reassembler."""
         import numpy as np
 
         from sniffkit.protocols.batch_fields import BatchFields

@@ -70,6 +70,7 @@ class Telling:
             wishes.filter.read_from(source)
         self._every_packet = wishes.conversation is None and wishes.packets is None and wishes.filter is None
         self._left = wishes.count
+        self._chosen = 0
         self._ended_early = False
         self.catalogue = Catalogue(wishes.language)
         listed = wishes.quiet and not wishes.json
@@ -109,6 +110,7 @@ class Telling:
             self._place_comments(facts)
             lines = self.listing.lines(facts)
             wanted = self._wanted(facts)
+            self._chosen += len(batch) if wanted is None else int(wanted.sum())
             self.protocols.update(lines.protocol)
             show.batch(facts, lines, wanted)
             if self._left == 0 or (last is not None and batch.first + len(batch) > last):
@@ -131,9 +133,20 @@ class Telling:
                 facts.told.setdefault(comment.packet - batch.first, []).append(fact)
 
     def check_selection(self) -> None:
-        """Complain of a packet or conversation asked for that the capture does not have. Raises UsageError."""
-        if self._ended_early:
-            return
+        """Complain of a packet or conversation asked for that the capture does not have. Raises UsageError.
+
+        Where all is there and yet no packet fits, that is said: an empty screen could mean anything.
+        """
+        if not self._ended_early:
+            self._check_numbers()
+        if not self._chosen and not self._every_packet:
+            from sniffkit.renderers.screen import Screen
+
+            sys.stdout.flush()
+            text = self.catalogue.text("filter.nothing", packets=self.analysis.packets)
+            Screen.of(sys.stderr).write(text + "\n")
+
+    def _check_numbers(self) -> None:
         asked, conversations = self.wishes.conversation, self.analysis.tcp_totals.count
         if asked is not None and not 0 <= asked < conversations:
             raise UsageError("usage.conversation-missing", number=asked, conversations=conversations)
@@ -165,7 +178,7 @@ class Telling:
             chosen = self.wishes.packets.rows(batch.first, len(batch))
             wanted = chosen if wanted is None else wanted & chosen
         if self.wishes.filter is not None:
-            _, chosen = self.wishes.filter.feed(batch)
+            _, chosen = self.wishes.filter.judge(facts.columns)
             wanted = chosen if wanted is None else wanted & chosen
         if self._left is not None:
             wanted = np.ones(len(batch), np.bool_) if wanted is None else wanted

@@ -224,3 +224,13 @@ def test_sniffkit_alone_prints_its_help(sniffkit: Callable[..., Any]) -> None:
     run = sniffkit()
     assert run.code == 0
     assert "explain" in run.out
+
+
+@pytest.mark.parametrize(
+    "choice", [("-Y", "tcp.port == 9999"), ("--packet", "3", "--conversation", "0"), ("-q", "--only", "reset")]
+)
+def test_a_choice_that_nothing_fits_is_said(choice: tuple[str, ...], sniffkit: Callable[..., Any]) -> None:
+    """Packet 3 is a DNS question and so of no conversation; nothing is wrong, but an empty screen says nothing."""
+    run = sniffkit("explain", CAPTURES / "http-exchange.pcapng", *choice)
+    assert (run.code, run.err) == (0, "None of the 20 packets that were read fits what is asked for.\n")
+    assert "没有一个符合" in sniffkit("explain", CAPTURES / "http-exchange.pcapng", *choice, "--lang", "zh").err

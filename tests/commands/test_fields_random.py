@@ -14,7 +14,7 @@ from tests.commands.conftest import Run
 
 CAPTURES = sorted((Path(__file__).parents[2] / "captures").glob("*.pcap*"))
 
-FIELDS = """
+_FIELDS = """
     frame.number frame.time_epoch frame.time_relative frame.time_delta frame.len frame.cap_len frame.encap_type
     frame.interface_id eth.src eth.dst eth.addr eth.type vlan.id vlan.etype arp.opcode arp.src.hw_mac arp.dst.proto_ipv4
     ip.version ip.src ip.dst ip.addr ip.ttl ip.id ip.len ip.flags ip.flags.df ip.dsfield ip.proto ip.checksum
@@ -27,7 +27,8 @@ FIELDS = """
     tcp.analysis.ack_rtt tcp.analysis.acks_frame tcp.analysis.initial_rtt tcp.analysis.duplicate_ack_num
     tcp.analysis.bytes_in_flight dns.id dns.flags dns.flags.response dns.flags.rcode dns.count.answers dns.qry.name
     dns.qry.type dns.resp.name dns.resp.type dns.resp.ttl dns.a dns.aaaa dns.cname dns.ns dns.txt dns.soa.mname
-""".split()
+"""
+FIELDS = _FIELDS.split()
 
 FILTERS = ["", "tcp", "ip.ttl < 64 || arp", "tcp.len > 0", "dns", "!tcp", "tcp.flags.syn == 1", "udp || icmp"]
 
