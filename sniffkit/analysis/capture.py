@@ -10,6 +10,7 @@ import numpy as np
 from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.checksum_facts import ChecksumFacts
 from sniffkit.analysis.conversations import Totals
+from sniffkit.analysis.datagram_facts import DatagramFacts
 from sniffkit.analysis.dns.resolution import DnsResolution
 from sniffkit.analysis.frame_facts import FrameFacts
 from sniffkit.analysis.icmp.exchanges import IcmpExchanges
@@ -76,6 +77,7 @@ class CaptureAnalysis:
 
     def __init__(self, *, states: bool = True, facts: bool = True, counted: bool = False) -> None:
         self._states = states
+        self._counted = counted
         self._reassembler = Reassembler()
         self.streams = Streams()
         self.datagrams = PairStreams()
@@ -88,8 +90,10 @@ class CaptureAnalysis:
         self.icmp = IcmpExchanges(keep=False)
         self.neighbours = NeighbourDiscovery(keep=False)
         self.dns = DnsResolution(keep=False)
-        every: tuple[Teller, ...] = (self.frames, self.checksums, self.arp, self.neighbours, self.icmp, self.dns)
-        self._tellers = (self.checksums,) if counted else every if facts else ()
+        every: tuple[Teller, ...] = (
+            self.frames, self.checksums, self.arp, self.neighbours, self.icmp, self.dns, DatagramFacts(),
+        )  # fmt: skip
+        self._tellers = (self.frames, self.checksums) if counted else every if facts else ()
         self._odd = OddSegments() if facts and not counted else None
         self.packets = self.cut = 0
         self.first_ns = self.last_ns = NO_TIME
@@ -110,6 +114,8 @@ class CaptureAnalysis:
         tcp = NOTHING_FOLLOWED
         if self._states:
             tcp = self.conversations.feed(segments, numbers, marks, twice, told=told)
+            if self._counted:
+                self.marks.forget(self.conversations.released)
         others = self._others(columns, twice)
         if self._odd is not None:
             for at, facts in self._odd.feed(columns, segments, numbers, twice).items():

@@ -200,6 +200,9 @@ class ArpTable:
         if kind == "resolution":
             facts += self._claimed(message)
             facts += self._updated_by(message, exchange)
+            if message.frame_destination not in (BROADCAST, -1):  # asked directly: its address was known already
+                asked = mac_text(message.frame_destination)
+                self._put(exchange, message, mac_text(message.mac), ipv4_text(message.target), asked, message.number)
         else:
             facts += differs_from_frame(message.mac, message.frame_source)
         facts += self._claims.ask(message.vlan, message.mac, message.target, message.time_ns)
@@ -258,6 +261,8 @@ class ArpTable:
             _note(exchange.warnings, "arp.address-conflict")
         elif again:
             facts = [Fact("arp.reply-again", "note", values)]
+        elif exchange.question is not None and self._confirms(exchange.question, message):
+            facts = [Fact("arp.reply-directly", "lesson", values)]
         else:
             facts = [Fact("arp.reply", "lesson", values)]
         if message.frame_destination == BROADCAST:
@@ -308,6 +313,11 @@ class ArpTable:
         if owner is not None:
             facts.append(Fact("arp.table.owner-learned", "note", owner.values))
         return facts
+
+    def _confirms(self, question: ArpQuestion, message: _Message) -> bool:
+        """Whether a reply only says what the asker, who asked one station alone, has in its table already."""
+        known = self.hosts.now.get((message.vlan, question.sender_mac), {}).get(ipv4_text(message.ip))
+        return not question.broadcast and known is not None and known.mac == mac_text(message.mac)
 
     def _updated_by(self, message: _Message, exchange: ArpExchange) -> list[Fact]:
         """Tell which tables a message to everybody (or a reply nobody asked for) changes: RFC 826's merge."""

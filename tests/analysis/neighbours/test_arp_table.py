@@ -97,6 +97,15 @@ def test_an_entry_is_checked_by_asking_its_station_alone() -> None:
     sentences(facts)
 
 
+def test_a_checked_entry_was_there_before_and_stays() -> None:
+    """Whoever asks one station alone knows its MAC address: nothing is learned, and nobody else was asked."""
+    table = ArpTable()
+    facts = told(table, [who_has(B_IP, to=B), is_at(B_IP, B)])
+    assert ids(facts, 2) == ["arp.reply-directly", "arp.table.owner-learned"]
+    assert known(table)[-1, A] == {B_IP: B}
+    sentences(facts)
+
+
 def test_probes_then_an_announcement() -> None:
     """A new address is asked for under 0.0.0.0 and announced when nobody answers (RFC 5227)."""
     probe = arp(1, A, "0.0.0.0", NOBODY, A_IP)
