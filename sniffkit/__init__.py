@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import os
 
+    from sniffkit.analysis.flows.analysis import FlowAnalysis
     from sniffkit.analysis.flows.records import Flow
     from sniffkit.protocols.columns import Columns
     from sniffkit.sources import Batch, Source
@@ -59,20 +60,28 @@ class Capture:
 
     def flows(self) -> Iterator[Flow]:
         """Yield every conversation of the capture, by protocol and stream number."""
+        yield from self._analysis().records()
+
+    def flow_table(self) -> Any:
+        """Return every conversation as a ``pyarrow.Table`` (``to_pandas()``, ``polars.from_arrow``); needs pyarrow.
+
+        Times are ``timestamp[ns, UTC]`` and int64 nanoseconds, addresses text, what is not known null. The numbers
+        stand in the memory that the analysis filled.
+        """
+        from sniffkit.analysis.flows.flow_columns import flow_columns
+        from sniffkit.explanations.flow_columns import KINDS
+        from sniffkit.renderers.tables import arrow_table
+
+        return arrow_table(KINDS, flow_columns(self._analysis()))
+
+    def _analysis(self) -> FlowAnalysis:
         from sniffkit.analysis.flows.analysis import FlowAnalysis
 
         analysis = FlowAnalysis()
         for _ in analysis.read(self.source):
             pass
         analysis.finish()
-        yield from analysis.records()
-
-    def flow_table(self) -> Any:
-        """Return every conversation as a ``pyarrow.Table`` (``to_pandas()``, ``polars.from_arrow``); needs pyarrow."""
-        from sniffkit.explanations.flow_columns import flow_columns
-        from sniffkit.renderers.tables import arrow_table
-
-        return arrow_table(flow_columns(self.flows()))
+        return analysis
 
 
 def open(*paths: str | os.PathLike[str]) -> Capture:

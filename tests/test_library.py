@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import sniffkit
+from sniffkit.explanations.flow_columns import KINDS, flow_columns
+from sniffkit.renderers.tables import arrow_table
 
 ROOT = Path(__file__).parent.parent
 CAPTURE = ROOT / "captures" / "http-exchange.pcapng"
@@ -46,3 +48,21 @@ def test_flows_as_a_table() -> None:
     assert table.column("server_mss").to_pylist() == [flow.server.mss for flow in flows]
     assert str(table.schema.field("start").type) == "timestamp[ns, tz=UTC]"
     assert [moment.value for moment in table.column("start")] == [flow.start_ns for flow in flows]
+
+
+def test_tables_say_what_the_records_say() -> None:
+    """Row for row, over all samples: the table is made from columns, the records one by one."""
+    for path in sorted((ROOT / "captures").glob("*.pcap*")):
+        with sniffkit.open(path) as capture:
+            told = arrow_table(KINDS, [flow_columns(capture.flows())])
+        with sniffkit.open(path) as capture:
+            table = capture.flow_table()
+        assert table.schema == told.schema
+        different = [name for name in KINDS if not table.column(name).equals(told.column(name))]
+        assert (path.name, different) == (path.name, [])
+
+
+def test_numbers_are_not_copied() -> None:
+    values = np.arange(1000)
+    table = arrow_table({"a": "int64"}, [{"a": values}])
+    assert table.column("a").chunk(0).buffers()[1].address == values.ctypes.data

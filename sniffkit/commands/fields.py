@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +14,11 @@ from sniffkit.commands.reading import Files, Lang, NoNames, Read, chosen_files, 
 from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from sniffkit.explanations.language import Language
+    from sniffkit.protocols.batch_fields import BatchFields
     from sniffkit.protocols.field_types import FieldType
     from sniffkit.renderers.field_table import Layout
 
@@ -31,6 +37,7 @@ def fields(
     filter: Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter"))] = None,
     only: Annotated[str | None, typer.Option("--only", metavar="WORD", help=say("only"))] = None,
     count: Annotated[int | None, typer.Option("-c", "--count", metavar="N", min=1, help=say("count"))] = None,
+    parquet: Annotated[str | None, typer.Option("--parquet", metavar="DIR", help=say("parquet-fields"))] = None,
     listed: Annotated[bool, typer.Option("--list", help=say("field-list"))] = False,
     lang: Lang = None,
     type: Annotated[str | None, typer.Option("-T", metavar="fields", hidden=True)] = None,
@@ -47,7 +54,7 @@ def fields(
     if not field:
         raise UsageError("fields.none")
     run([known_field(id) for name in field for id in name.split(",")], layout, chosen_files(files, read), filter, only,
-        count)  # fmt: skip
+        count, parquet)  # fmt: skip
 
 
 def show_list(patterns: list[str], language: Language) -> None:
@@ -64,25 +71,43 @@ def show_list(patterns: list[str], language: Language) -> None:
 
 
 def run(
-    fields: list[FieldType], layout: Layout, paths: list[str], filter: str | None, only: str | None, count: int | None
-) -> None:
+    fields: list[FieldType], layout: Layout, paths: list[str], filter: str | None, only: str | None, count: int | None,
+    parquet: str | None = None,
+) -> None:  # fmt: skip
     """Read the captures and write the table."""
     from sniffkit.commands.filtering import PacketFilter
     from sniffkit.renderers.field_table import FieldTable
     from sniffkit.sources import open_captures
 
     chosen = PacketFilter(filter, only, [field.id for field in fields])
-    with open_captures(paths) as source:
-        table = FieldTable(fields, layout, sys.stdout.buffer, sys.stdout.isatty())
+    with open_captures(paths) as source, ExitStack() as stack:
+        write: Callable[[BatchFields, NDArray[np.bool_] | None], None]
+        if parquet is None:
+            write = FieldTable(fields, layout, sys.stdout.buffer, sys.stdout.isatty()).write
+        else:
+            write = stack.enter_context(dataset(fields, layout.occurrence, parquet))
         for found, wanted in chosen.read(source, ahead=count is None):
             if count is not None:
                 places = wanted.nonzero()[0]
                 wanted[places[count:]] = False
                 count -= min(count, len(places))
-            table.write(found, wanted)
+            write(found, wanted)
             if count == 0:
                 break
         raise typer.Exit(finish(source))
+
+
+@contextmanager
+def dataset(
+    fields: list[FieldType], occurrence: str, folder: str
+) -> Iterator[Callable[[BatchFields, NDArray[np.bool_] | None], None]]:
+    """Open a Parquet file, and return what writes to it; it is whole when the block ends."""
+    from sniffkit.explanations.field_columns import FieldColumns
+    from sniffkit.renderers.tables import ParquetFile
+
+    made = FieldColumns(list(dict.fromkeys(fields)), occurrence)
+    with ParquetFile(made.kinds, folder, "fields") as file:
+        yield lambda found, wanted: file.write(made.columns(found, wanted))
 
 
 def chosen_layout(settings: list[str]) -> Layout:

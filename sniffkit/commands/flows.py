@@ -79,12 +79,14 @@ def flows(
         if json and sort == "stream" and events is None and parquet is None:
             _write_json(islice(every, top), catalogue)  # one after the other: there may be millions
             raise typer.Exit(_end(source, analysis, catalogue))
+        if parquet is not None and events is None:
+            some = sort != "stream" or top is not None or wanted is not None
+            _write_parquet(analysis, islice(sorted(every, key=ORDERS[sort]), top) if some else None, parquet)
+            raise typer.Exit(_end(source, analysis, catalogue))
         chosen = sorted(every, key=ORDERS[sort])
         screen = Screen.of(stdout(), color)
         if events is not None:
             _show_findings(chosen, events, catalogue, screen, top, json)
-        elif parquet is not None:
-            _write_parquet(chosen[:top], parquet)
         elif json:
             _write_json(chosen[:top], catalogue)
         elif csv:
@@ -177,11 +179,20 @@ def _write_csv(chosen: list[Flow], catalogue: Catalogue) -> None:
     write_csv(sys.stdout, CSV_COLUMNS, rows)
 
 
-def _write_parquet(chosen: list[Flow], folder: str) -> None:
-    from sniffkit.explanations.flow_columns import flow_columns
-    from sniffkit.renderers.tables import arrow_table, write_parquet
+def _write_parquet(analysis: FlowAnalysis, chosen: Iterable[Flow] | None, folder: str) -> None:
+    """Write chosen conversations, or None for all of them, as they stand."""
+    from sniffkit.analysis.flows import flow_columns as every
+    from sniffkit.explanations.flow_columns import KINDS, flow_columns
+    from sniffkit.renderers.tables import ParquetFile
 
-    write_parquet(arrow_table(flow_columns(chosen)), folder, "flows")
+    with ParquetFile(KINDS, folder, "flows") as file:
+        if chosen is None:
+            for part in every.flow_columns(analysis):
+                file.write(part)
+            return
+        rows = iter(chosen)
+        while some := list(islice(rows, 65_536)):
+            file.write(flow_columns(some))
 
 
 def _draw(chosen: list[Flow], analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen, top: int | None) -> None:

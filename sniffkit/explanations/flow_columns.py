@@ -47,11 +47,17 @@ _END: dict[str, tuple[str, Callable[[FlowEnd], Any]]] = {
 }
 
 
-def flow_columns(flows: Iterable[Flow]) -> dict[str, tuple[str, list[Any]]]:
-    """Return name -> (Arrow type, values) of conversations; those of the ends begin with ``client_``, ``server_``."""
+KINDS = {name: kind for name, (kind, _) in _FLOW.items()} | {
+    f"{role}_{name}": kind for role in ("client", "server") for name, (kind, _) in _END.items()
+}
+"""Name of each column -> its Arrow type ("time": nanoseconds since 1970)."""
+
+
+def flow_columns(flows: Iterable[Flow]) -> dict[str, list[Any]]:
+    """Return the columns of conversations; those of the ends begin with ``client_``, ``server_``."""
     every = list(flows)
-    columns = {name: (kind, [read(flow) for flow in every]) for name, (kind, read) in _FLOW.items()}
+    columns = {name: [read(flow) for flow in every] for name, (_, read) in _FLOW.items()}
     for role in ("client", "server"):
         ends = [getattr(flow, role) for flow in every]
-        columns |= {f"{role}_{name}": (kind, [read(end) for end in ends]) for name, (kind, read) in _END.items()}
+        columns |= {f"{role}_{name}": [read(end) for end in ends] for name, (_, read) in _END.items()}
     return columns
