@@ -12,6 +12,7 @@ import numpy as np
 from sniffkit.analysis.addresses import address_octets, ip_text
 from sniffkit.analysis.dns.facts import LONGEST_SHOWN, some
 from sniffkit.analysis.dns.kinds import KINDS
+from sniffkit.analysis.dns.messages import AUTHORITATIVE, RECURSION_AVAILABLE
 from sniffkit.analysis.dns.sections import records_of
 from sniffkit.explanations.dns_pieces import MessageTexts, Texts
 from sniffkit.explanations.language import duration
@@ -76,7 +77,8 @@ class PlainAnswers:
     def _data(self, pairs: DnsPairs) -> list[str | None]:
         """Return what each answer says, None where that is not plain."""
         found = records_of(pairs)
-        plain = found.whole.copy()
+        heard = (pairs.response_flags & (AUTHORITATIVE | RECURSION_AVAILABLE)) > 0
+        plain = found.whole & ((pairs.kind != _ANSWER) | heard)
         plain[found.message[(found.type == Type.OPT) & (found.ttl >> 24 > 0)]] = False  # the code goes on in EDNS
         index = found.message
         mine = plain[index] & (found.order < pairs.answers[index])

@@ -34,11 +34,14 @@ class DnsWords:
     def lesson(self, exchange: DnsExchange) -> PacketLesson:
         """Return what is told of a question."""
         protocol = _SHOWN[exchange.family] + ("/TCP" if exchange.transport == "tcp" else "")
+        source, destination = escaped(exchange.client), escaped(exchange.server)
+        if not exchange.query_packets:  # the line is of the first packet, an answer
+            source, destination = destination, source
         line = Line(
             exchange.packet,
             seconds(exchange.asked_ns, self.first_ns),
-            escaped(exchange.client),
-            escaped(exchange.server),
+            source,
+            destination,
             protocol,
             0,
             self._headline(exchange),

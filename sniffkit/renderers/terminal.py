@@ -68,7 +68,8 @@ class Terminal:
     def summary(self, summary: Summary) -> None:
         """Draw what stands at the end."""
         write = self.screen.write
-        write("\n" + self.screen.paint(summary.heading, "heading") + "\n")
+        heading = self.screen.wrapped(summary.heading)
+        write("\n" + "\n".join(self.screen.paint(line, "heading") for line in heading) + "\n")
         for paragraph in summary.paragraphs:
             write("\n".join(self.screen.wrapped(paragraph, "", "")) + "\n")
         for table in summary.tables:

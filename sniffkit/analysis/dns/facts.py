@@ -89,7 +89,7 @@ class DnsTeller:
             facts.append(Fact("dns.response.after-repeats", "note", {**values, "times": len(exchange.query_packets)}))
         cached = self._from_cache(exchange, message, time_ns)
         facts += (not exchange.helpers and cached) or _rests_on(exchange, values)
-        facts += self._introduce(exchange, values)
+        facts += self._introduce(exchange, values) + _hearsay(exchange, values)
         facts += [Fact("dns.message-damaged", "warning", dict(problem.values)) for problem in message.problems[:1]]
         return facts
 
@@ -184,6 +184,15 @@ class DnsTeller:
         return [Fact("dns.response.resolver", "note", values)]
 
 
+def _hearsay(exchange: DnsExchange, values: dict[str, object]) -> list[Fact]:
+    """Tell an answer of a server that neither speaks for the zone nor looks things up for others."""
+    if exchange.family != "dns" or exchange.kind not in ("answer", "cname-chain"):
+        return []
+    if (exchange.response_flags or 0) & (AUTHORITATIVE | RECURSION_AVAILABLE):
+        return []
+    return [Fact("dns.response.hearsay", "note", values)]
+
+
 def _rests_on(exchange: DnsExchange, values: dict[str, object]) -> list[Fact]:
     """Tell at a resolver's answer what it was made of, as far as the capture shows the resolver's own questions."""
     if exchange.from_cache:
@@ -220,6 +229,7 @@ def facts_of(exchange: DnsExchange) -> list[Fact]:
         facts.append(result(exchange))
     if len(sent) > 1:
         facts.append(Fact("dns.response.after-repeats", "note", {**values, "times": len(sent)}))
+    facts += _hearsay(exchange, values)
     if exchange.helpers:
         facts.append(Fact("dns.looked-up", "note", values))
     facts += [Fact("dns.message-damaged", "warning", dict(one.values)) for one in exchange.message.problems[:1]]
