@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.segments import ip_ends
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class CapturedTwice:
                 near = sure
             repeats[row[later[near] - carried]] = numbers[earlier[near]]
         ends = np.cumsum([carried, *(len(part[0]) for part in parts)]).tolist()
-        last = np.unique(np.concatenate([np.arange(max(end - _CARRIED, 0), end) for end in ends]))
+        last = distinct(np.concatenate([np.arange(max(end - _CARRIED, 0), end) for end in ends]))
         last = last[np.argsort(numbers[last], kind="stable")[-_CARRIED:]]
         self._hash, self._number, self._time = every[last], numbers[last], times[last]
         return repeats

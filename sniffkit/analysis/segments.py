@@ -7,6 +7,7 @@ came from: a file, an interface, a tunnel or a test.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -162,7 +163,7 @@ def _below_extensions(
     """Return the IP header below each row's parent where that is an extension header (RFC 8200 section 4, RFC 4302)."""
     from sniffkit.protocols.columns import PROTOCOLS
 
-    extends = np.array([name in EXTENSIONS for name in (*PROTOCOLS, "")])  # the last one is that of the frame: -1
+    extends = _extends()
     above = np.flatnonzero(extends[parent])
     if not len(above):
         return parent, parent_index
@@ -174,6 +175,14 @@ def _below_extensions(
             parent[here], parent_index[here] = rows.parent[place], rows.parent_index[place]
         above = above[extends[parent[above]]]
     return parent, parent_index
+
+
+@cache
+def _extends() -> NDArray[np.bool_]:
+    """Return by protocol code whether it is an extension header; the last one is that of the frame, -1."""
+    from sniffkit.protocols.columns import PROTOCOLS
+
+    return np.array([name in EXTENSIONS for name in (*PROTOCOLS, "")])
 
 
 def _halves(addresses: NDArray[Any]) -> NDArray[np.uint64]:

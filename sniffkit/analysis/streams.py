@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.analysis.endpoint_pairs import EndpointPairs, FoundPairs, grown
+from sniffkit.analysis.endpoint_pairs import EndpointPairs, FoundPairs, distinct, grown
 from sniffkit.analysis.segments import ACK, FIN, SYN, Segments
 
 if TYPE_CHECKING:
@@ -272,7 +272,7 @@ def _splits(
     of, side = groups.of[syn], groups.side[syn]
     set_by = np.where(side == 0, setter[0][of], setter[1][of])
     differs = (syn > set_by) & (groups.sequence[syn] != np.where(side == 0, first[0][of], first[1][of]))
-    doubtful = np.unique(of[differs])
+    doubtful = distinct(of[differs])
     if not len(doubtful):
         return doubtful
     # The next row, from each row on, that would set either base (rows of later groups are beyond `end`).

@@ -274,8 +274,8 @@ class Columns:
         flags = [np.zeros(len(one), bool) if one.quoted is None else one.quoted for one in headers]
         quoted = flags[0] if order is None else np.concatenate(flags)[order]
         parent, parent_index = together("parent"), together("parent_index")
-        for other in np.unique(parent):
-            moved = self._sorted(int(other)) if other else None
+        for other, found in enumerate(self._found or ()):
+            moved = self._sorted(other) if other and len(found) > 1 else None
             if moved is not None:
                 place = np.empty(len(moved), np.int64)
                 place[moved] = np.arange(len(moved))

@@ -158,10 +158,13 @@ def follow(headers: Headers, carried: Carried, code: int, met: int, into: dict[i
 
     rows = len(headers)
     codes = codes_of(carried, rows)
-    counts = np.bincount(codes, minlength=len(PROTOCOLS))
-    for child in np.flatnonzero(counts[1:]) + 1:
-        whole = counts[child] == rows
-        chosen: Any = slice(None) if whole else np.flatnonzero(codes == child)
+    met_codes = np.zeros(len(PROTOCOLS), np.bool_)
+    met_codes[codes] = True
+    children = np.flatnonzero(met_codes).tolist()
+    for child in children:
+        if not child:
+            continue
+        chosen: Any = slice(None) if len(children) == 1 else np.flatnonzero(codes == child)
         ahead = carried.header if isinstance(carried.header, int) else carried.header[chosen]
         length = headers.length[chosen] - ahead
         present = headers.present[chosen] - ahead
@@ -172,12 +175,11 @@ def follow(headers: Headers, carried: Carried, code: int, met: int, into: dict[i
         if carried.quoted is not None:
             more = np.full(rows, True) if carried.quoted is True else np.asarray(carried.quoted)
             quoted = more[chosen] if quoted is None else quoted | more[chosen]
-        count = int(counts[child])
-        place = np.arange(met, met + rows, dtype=np.int64)[chosen]
-        into.setdefault(int(child), []).append(
+        place = np.arange(rows) if len(children) == 1 else chosen
+        into.setdefault(child, []).append(
             Headers(
                 REGISTER[child - 1].header, headers.octets, headers.row[chosen], headers.offset[chosen] + ahead,
-                present, length, quoted, np.full(count, code, np.int32), place, headers.depth + 1,
+                present, length, quoted, np.full(len(place), code, np.int32), place + met, headers.depth + 1,
             )
         )  # fmt: skip
 

@@ -129,7 +129,7 @@ class FlowAnalysis:
 
     def _tcp_part(self, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> Iterator[Flow]:
         words = self.tcp.outcomes.words
-        course_names = {bits: _course(bits) for bits in np.unique(columns["course"]).tolist()}
+        course_names = {bits: _course(bits) for bits in set(columns["course"].tolist())}
         ends = [_ends_of(columns, *self.tcp.ends.ends(streams), side, tcp=True) for side in (0, 1)]
         fields = (
             streams, columns["part"], columns["client"], columns["start_ns"], columns["end_ns"],

@@ -117,7 +117,9 @@ class Preparer:
         segments = Segments.from_columns(columns)
         stamped = np.flatnonzero((segments.flags & SYN) != 0)
         if len(stamped):
-            stamped = np.intersect1d(stamped, columns.having("tcp.options.timestamp.tsval"))
+            offers = np.zeros(len(segments), np.bool_)
+            offers[columns.having("tcp.options.timestamp.tsval")] = True
+            stamped = stamped[offers[stamped]]
         numbers = self.streams.feed(segments)
         datagrams, refused = self._datagrams(columns)
         octets = ip_octets(columns, columns.rows("tcp"))

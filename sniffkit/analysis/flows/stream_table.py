@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sniffkit.analysis.endpoint_pairs import grown
+from sniffkit.analysis.endpoint_pairs import distinct, grown
 from sniffkit.analysis.flows.packed_rows import PackedRows
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class StreamTable:
             columns = {
                 name: np.empty((len(at), *values.shape[1:]), values.dtype) for name, values in self.values.items()
             }
-            for group in np.unique(which).tolist():
+            for group in distinct(which).tolist():
                 here = np.flatnonzero(which == group)
                 rows = at[here] - begins[group]
                 if group < len(self._packed):

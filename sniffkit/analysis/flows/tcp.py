@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from sniffkit.analysis.answer_times import AnswerTimes
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.flows.prepared import tcp_sums
 from sniffkit.analysis.flows.stream_table import Layout, StreamTable
 from sniffkit.analysis.flows.totals import TOTALS, add_sums
@@ -165,7 +166,7 @@ class TcpFlows:
                 first = mine[silent_ns[mine] > 0]
                 again, at = np.unique(stream[first], return_index=True)
                 over = self.outcomes.write(again)
-                self._end(np.union1d(over, again[silent_ns[first[at]] >= IDLE_NS]))
+                self._end(distinct(np.concatenate((over, again[silent_ns[first[at]] >= IDLE_NS]))))
             yield every[mine]
 
     def _add(
@@ -251,7 +252,7 @@ class TcpFlows:
         streams = self.outcomes.open()
         silent = now_ns - self.table["latest_ns"][streams]
         over = self.outcomes.write(streams[silent >= CLOSED_NS])
-        self._end(np.union1d(over, streams[silent >= IDLE_NS]))
+        self._end(distinct(np.concatenate((over, streams[silent >= IDLE_NS]))))
 
     def _let_go_of_many(self) -> None:
         """Write down and let go what has been silent for longest where there is too much."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sniffkit.analysis.endpoint_pairs import grown
+from sniffkit.analysis.endpoint_pairs import distinct, grown
 from sniffkit.analysis.streams import sorted_rows
 from sniffkit.analysis.tcp.marks_sequential import NO_WINDOW
 
@@ -98,7 +98,7 @@ class CarriedState:
         """Release the slots of streams; one that goes on later is begun anew."""
         streams = streams[streams < len(self._slot_of)]
         slot = self._slot_of[streams].astype(np.int64)
-        slot = np.unique(slot[slot != -1])
+        slot = distinct(slot[slot != -1])
         self._slot_of[self._stream_of[slot]] = -1
         self._stream_of[slot] = -1
         self._free = np.concatenate((self._free, slot))

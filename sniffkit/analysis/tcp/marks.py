@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.segments import ACK, SYN
 from sniffkit.analysis.tcp.gaps import UNENDING
 from sniffkit.analysis.tcp.lanes import CarriedState, Groups, Lanes
@@ -273,7 +274,7 @@ class TcpMarks:
         """Return the groups that need the plain rules, each with the first segment from which on."""
         found = [columns.lanes.segment[places] for places in columns.trigger]
         found.append(np.flatnonzero(unknown))
-        segment = np.unique(np.concatenate(found))
+        segment = distinct(np.concatenate(found))
         if not len(segment):
             return {}
         group_of = np.empty(len(unknown), np.int64)

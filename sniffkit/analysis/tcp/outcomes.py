@@ -108,10 +108,8 @@ class TcpOutcomes:
 
     def open(self) -> NDArray[np.int64]:
         """Return the streams that have state, ascending."""
-        events = self._ordinary.events()
         looked_at = np.fromiter(self._states.connections, np.int64, len(self._states.connections))
-        ordinary = np.zeros(0, np.int64) if events is None else events.stream
-        return np.union1d(looked_at, ordinary)
+        return np.sort(np.concatenate((looked_at, self._ordinary.kept())))
 
     def write(self, streams: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Write down how streams stand (None: all that have state); return those that are over, ascending."""
@@ -126,15 +124,17 @@ class TcpOutcomes:
     def forget(self, streams: NDArray[np.int64]) -> None:
         """Let go of streams."""
         self._ordinary.forget(streams)
+        self._ordinary.make_small()
         names = streams.tolist()
         self._states.forget(names)
         self._zeek.forget(names)
 
     def _write_ordinary(self, streams: NDArray[np.int64]) -> list[int]:
         """Write down how ordinary conversations stand; return those that are over."""
-        events = self._ordinary.of(streams) if self._ordinary.events() is not None else None
-        if events is None or not len(events):
+        streams = self._ordinary.kept(streams)
+        if not len(streams):
             return []
+        events = self._ordinary.of(streams)
         found, words = spelled(events)
         self._learn(events, found, words)
         outcomes = [self._known[word] for word in words]

@@ -94,7 +94,9 @@ class TcpWords:
         """Return what was kept of streams, given up or not, sorted by stream."""
         wanted = np.zeros(len(self._seen), np.bool_)
         wanted[streams] = True
-        return Events.joined([part.take(np.flatnonzero(wanted[part.stream])) for part in self._parts])
+        chosen = [(part, np.flatnonzero(wanted[part.stream])) for part in self._parts]
+        some = [part.take(at) for part, at in chosen if len(at)]
+        return Events.joined(some) if some else self._parts[0].take(np.zeros(0, np.int64))
 
     def forget(self, streams: NDArray[np.int64]) -> None:
         """Let go of streams; one that goes on begins anew, in its middle, and is looked at."""
