@@ -36,6 +36,7 @@ class DatagramFacts:
             return {}
         source_port, destination_port = columns["udp.srcport"], columns["udp.dstport"]
         plain = ~rows.quoted & ~np.isin(source_port, TOLD_ELSEWHERE) & ~np.isin(destination_port, TOLD_ELSEWHERE)
+        plain &= ~_within_or_around(columns, rows.row)
         if twice is not None:
             plain &= np.asarray(twice)[rows.row] == 0
         which = np.flatnonzero(plain)
@@ -74,6 +75,15 @@ class DatagramFacts:
                 address = ip_text(destination[at].astype(">u8").tobytes())
                 tell(at, Fact("udp.to-many", "lesson", {"destination": address}))
         return told
+
+
+def _within_or_around(columns: Columns, row: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which datagrams are in a tunnel or are one, bool (m,): such a packet is told by what it carries."""
+    headers = np.zeros(len(columns.batch), np.int64)
+    for protocol in ("ip", "ipv6"):
+        headers += np.bincount(columns.rows(protocol).row, minlength=len(headers))
+    within: NDArray[np.bool_] = headers[row] > 1
+    return within
 
 
 def _means_many(destination: NDArray[np.uint64]) -> NDArray[np.bool_]:

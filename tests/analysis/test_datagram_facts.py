@@ -39,5 +39,13 @@ def test_one_datagram_may_be_for_many() -> None:
         assert 3 not in facts
 
 
+def test_a_tunnel_is_told_by_what_it_carries() -> None:
+    from scapy.layers.vxlan import VXLAN
+
+    inner = Ether() / IP(src="192.0.2.1", dst="192.0.2.2") / UDP(sport=1, dport=2)
+    outer = Ether(dst="02:00:00:00:00:09") / IP(src=A, dst=B) / UDP(sport=50000, dport=4789) / VXLAN() / inner
+    assert told(DatagramFacts(), [bytes(outer)]) == {}
+
+
 def test_dns_is_told_elsewhere() -> None:
     assert told(DatagramFacts(), [datagram(dport=53), datagram(B, A, 53, 50000), datagram(dport=5353)]) == {}

@@ -49,6 +49,7 @@ class NeighbourExchange:
 
     source, source_mac: who asks, or of an unasked advertisement who sends it
     target: the address asked for; of routers ""
+    directly: asked by unicast, so the asker has the address in its cache and only checks it
     """
 
     kind: Kind
@@ -56,6 +57,7 @@ class NeighbourExchange:
     source: str
     source_mac: str
     target: str
+    directly: bool = False
     asked: list[int] = field(default_factory=list)
     answers: list[NeighbourAnswer] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -157,6 +159,7 @@ class NeighbourDiscovery:
         else:
             exchange = self._exchange("resolution", message, True, key)
             multicast = message.destination.startswith("ff")
+            exchange.directly = not multicast
             facts = [Fact("nd.solicitation" if multicast else "nd.solicitation-directly", "lesson", values)]
         facts += self._claim(message, message.source, message.mac)
         if message.mac:
@@ -202,7 +205,10 @@ class NeighbourDiscovery:
         elif exchange is not None:
             again = bool(exchange.answers)
             more = self._answer(exchange, message, mac) | {"asker": exchange.source}
-            facts = [Fact("nd.advertisement-again" if again else "nd.advertisement", "lesson", values | more)]
+            if exchange.directly and not again:
+                facts = [Fact("nd.advertisement-directly", "lesson", values | more)]
+            else:
+                facts = [Fact("nd.advertisement-again" if again else "nd.advertisement", "lesson", values | more)]
             learned = self._learned(exchange, message, mac)
         else:
             exchange = self._exchange("advertisement", message, False)
@@ -244,9 +250,10 @@ class NeighbourDiscovery:
         """Tell what the asker learns from an advertisement, and what the asked one had learned from the question."""
         asker = (exchange.source_mac, exchange.source)
         owner = self._put(exchange, message, mac, asker[1], asker[0], exchange.asked[-1])
-        change = self._put(exchange, message, asker[0], message.target, mac, message.number)
+        since = exchange.asked[0] if exchange.directly else message.number
+        change = self._put(exchange, message, asker[0], message.target, mac, since)
         facts = []
-        if change is not None:
+        if change is not None and (change.before or not exchange.directly):
             facts.append(Fact("nd.cache.replaced" if change.before else "nd.cache.learned", "note", change.values))
         if owner is not None:
             facts.append(Fact("nd.cache.owner-learned", "note", owner.values))
@@ -328,7 +335,7 @@ class NeighbourDiscovery:
             message.source,
             message.frame_mac,
             message.target,
-            [message.number] if question else [],
+            asked=[message.number] if question else [],
             last_ns=message.time_ns,
             asked_ns=message.time_ns,
         )

@@ -166,6 +166,14 @@ def test_caches_after_a_packet_and_an_entry_that_moves() -> None:
     sentences(facts)
 
 
+def test_a_checked_entry_was_there_before_and_stays() -> None:
+    discovery = NeighbourDiscovery(after=1)
+    facts = told(discovery, [asks(to=B), tells()])
+    assert ids(facts, 2) == ["nd.advertisement-directly", "nd.cache.owner-learned"]
+    assert discovery.hosts.then[-1, A_MAC][B].mac == B_MAC
+    sentences(facts)
+
+
 def test_the_frame_goes_to_the_router_and_the_packet_further() -> None:
     server = IPv6(src="2001:db8::a", dst="2001:db8:1::34", hlim=64) / UDP(sport=40000, dport=9)
     far = bytes(Ether(src=A_MAC, dst=B_MAC) / server)
