@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.capture import BatchFacts
+    from sniffkit.protocols.columns import Columns
     from sniffkit.protocols.packet import Packet
     from sniffkit.sources.batch import Batch
 
@@ -243,18 +244,23 @@ class Listing:
 
     def _one_by_one(self, facts: BatchFacts, row: int, protocol: NDArray[Any], summary: NDArray[Any]) -> Packet:
         batch = facts.columns.batch
-        packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
-        read_datagrams(packet, facts.columns.datagrams.get(row, ()))
-        name, text = summary_of(packet)
+        packet, name, text = _read(facts.columns, row)
         protocol[row] = _shown(name, batch, row)
         summary[row] = escaped(text)
         return packet
 
 
-def protocol_of(batch: Batch, row: int) -> str:
+def protocol_of(columns: Columns, row: int) -> str:
     """Return the protocol of one packet as the listing names it."""
+    return _shown(_read(columns, row)[1], columns.batch, row)
+
+
+def _read(columns: Columns, row: int) -> tuple[Packet, str, str]:
+    """Return a packet with the datagrams it completes, the name of its protocol and its summary."""
+    batch = columns.batch
     packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
-    return _shown(summary_of(packet)[0], batch, row)
+    read_datagrams(packet, columns.datagrams.get(row, ()))
+    return packet, *summary_of(packet)
 
 
 def _shown(name: str, batch: Batch, row: int) -> str:

@@ -14,8 +14,6 @@ import numpy as np
 from sniffkit.explanations.listing import DNS_PORTS, protocol_of
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from sniffkit.protocols.columns import Columns
 
 READ_OF_A_KIND = 2000
@@ -43,21 +41,28 @@ class ProtocolCounts:
         plain[tcp.row] = 1
         for name in ("icmp", "icmpv6"):  # an error that quotes a TCP or UDP header is an ICMP packet
             plain[columns.rows(name).row] = 0
+        found: dict[str, list[int]] = {}  # first row and count, so that what came first is named first
         for code, name in ((1, "TCP"), (2, "UDP")):
-            if count := int((plain == code).sum()):
-                self.packets[name] += count
-        self._one_by_one(columns, np.flatnonzero(plain == 0))
+            rows = np.flatnonzero(plain == code)
+            if len(rows):
+                found[name] = [int(rows[0]), len(rows)]
+        for row in np.flatnonzero(plain == 0).tolist():
+            found.setdefault(self._name(columns, row), [row, 0])[1] += 1
+        for name, (_, count) in sorted(found.items(), key=lambda each: each[1][0]):
+            self.packets[name] += count
 
-    def _one_by_one(self, columns: Columns, rows: NDArray[np.int64]) -> None:
+    def _name(self, columns: Columns, row: int) -> str:
+        """Return the protocol of a packet; it is read unless enough of its kind were."""
+        if row in columns.datagrams:
+            return protocol_of(columns, row)
         batch = columns.batch
-        for row in rows.tolist():
-            start, captured = int(batch.offset[row]), int(batch.captured[row])
-            head = batch.octets[start : start + min(captured, KIND_OCTETS)].tobytes()
-            kind = head[12:14] + head[20:24] + head[34:] + int(batch.link_type[row]).to_bytes(4)
-            if self._read[kind] < READ_OF_A_KIND or kind not in self._last:
-                if len(self._read) > KINDS:
-                    self._read.clear()
-                    self._last.clear()
-                self._read[kind] += 1
-                self._last[kind] = protocol_of(batch, row)
-            self.packets[self._last[kind]] += 1
+        start, captured = int(batch.offset[row]), int(batch.captured[row])
+        head = batch.octets[start : start + min(captured, KIND_OCTETS)].tobytes()
+        kind = head[12:14] + head[20:24] + head[34:] + int(batch.link_type[row]).to_bytes(4)
+        if self._read[kind] < READ_OF_A_KIND or kind not in self._last:
+            if len(self._read) > KINDS:
+                self._read.clear()
+                self._last.clear()
+            self._read[kind] += 1
+            self._last[kind] = protocol_of(columns, row)
+        return self._last[kind]

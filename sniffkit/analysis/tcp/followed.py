@@ -36,11 +36,13 @@ _WORDS_KNOWN = 50_000
 class FollowedConversations:
     """Fed batch by batch.
 
-    let_go: how many were let go before they had closed, because there were more than ``followed``
+    let_go:   how many were let go before they had closed, because there were more than ``followed``
+    released: int64, the streams let go (closed or not) when the latest batch came that have no part in it
     """
 
     def __init__(self, followed: int = FOLLOWED) -> None:
         self.let_go = 0
+        self.released = np.zeros(0, np.int64)
         self._followed = followed
         self._looked_at = TcpConversations(followed=_ENDLESS)
         self._ordinary = TcpWords()
@@ -60,12 +62,14 @@ class FollowedConversations:
         twice: int64 (n,) for each packet of the batch the number of the packet it is a second capture of, or 0
         told:  return what each segment means; else nothing is returned, and it takes far less time
         """
+        self.released = self.released[:0]
         if not len(segments):
             return NOTHING_FOLLOWED
+        streams = marks.by_stream().stream
         if self.open + int(numbers.opened.sum()) > self._followed:
             self._let_go_of_the_silent()
+            self.released = np.setdiff1d(self.released, streams)
         self._batch += 1
-        streams = marks.by_stream().stream
         self._reserve(int(streams[-1]) + 1)
         self._latest[streams] = self._batch
         self._looked_at.answers = told
@@ -194,6 +198,7 @@ class FollowedConversations:
                 if place == len(self._standings):
                     self._standings.append(standing)
                 self._left[stream] = place
+        self.released = silent
         self._ordinary_count -= len(self._ordinary.kept(silent))
         self._looked_at.forget(silent.tolist())
         self._ordinary.forget(silent)
