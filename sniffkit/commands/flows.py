@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -26,7 +27,7 @@ from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
     from sniffkit.analysis.flows.analysis import FlowAnalysis
-    from sniffkit.analysis.flows.findings import EventPackets, Finding
+    from sniffkit.analysis.flows.findings import EventPackets
     from sniffkit.analysis.flows.records import Flow
     from sniffkit.commands.second_process import SecondProcess
     from sniffkit.explanations.catalogue import Catalogue
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Findings that a person is shown unless --top says how many."""
+
+KEPT = 50_000
+"""Conversations that a table keeps; of more each is told anew when it is its turn."""
 
 ORDERS: dict[str, Callable[[Flow], Any]] = {
     "stream": lambda flow: 0,
@@ -75,28 +79,33 @@ def flows(
     collect_rarely()
     with opened(paths, display_filter, findings, jobs) as source:
         analysis, events, wanted = read_flows(source, display_filter, findings)
-        every = (flow for flow in analysis.records() if wanted is None or (flow.protocol, flow.stream) in wanted)
-        if json and sort == "stream" and events is None and parquet is None:
-            _write_json(islice(every, top), catalogue)  # one after the other: there may be millions
-            raise typer.Exit(_end(source, analysis, catalogue))
-        if parquet is not None and events is None:
-            some = sort != "stream" or top is not None or wanted is not None
-            _write_parquet(analysis, islice(sorted(every, key=ORDERS[sort]), top) if some else None, parquet)
-            raise typer.Exit(_end(source, analysis, catalogue))
-        chosen = sorted(every, key=ORDERS[sort])
+
+        def every() -> Iterator[Flow]:
+            return (flow for flow in analysis.records() if wanted is None or (flow.protocol, flow.stream) in wanted)
+
         screen = Screen.of(stdout(), color)
         if events is not None:
-            _show_findings(chosen, events, catalogue, screen, top, json)
+            _show_findings(every(), events, catalogue, screen, top, json)
+        elif parquet is not None:
+            some = sort != "stream" or top is not None or wanted is not None
+            _write_parquet(analysis, in_order(every(), sort, top) if some else None, parquet)
         elif json:
-            _write_json(chosen[:top], catalogue)
+            _write_json(in_order(every(), sort, top), catalogue)
         elif csv:
-            _write_csv(chosen[:top], catalogue)
+            _write_csv(in_order(every(), sort, top), catalogue)
         else:
-            _draw(chosen, analysis, catalogue, screen, top)
+            _draw(every, sort, analysis, catalogue, screen, top)
         raise typer.Exit(_end(source, analysis, catalogue))
 
 
 _HELP = "sniffkit flows --help"
+
+
+def in_order(flows: Iterator[Flow], sort: str, top: int | None) -> Iterable[Flow]:
+    """Return conversations sorted, the first ``top`` of them; no more than needed are kept: there may be millions."""
+    if sort == "stream":
+        return islice(flows, top)
+    return sorted(flows, key=ORDERS[sort]) if top is None else nsmallest(top, flows, key=ORDERS[sort])
 
 
 def opened(paths: list[str], display_filter: str | None, findings: bool, jobs: int) -> Source | SecondProcess:
@@ -170,7 +179,7 @@ def _write_json(chosen: Iterable[Flow], catalogue: Catalogue) -> None:
     write_lines(sys.stdout.buffer, map(records.record, chosen))
 
 
-def _write_csv(chosen: list[Flow], catalogue: Catalogue) -> None:
+def _write_csv(chosen: Iterable[Flow], catalogue: Catalogue) -> None:
     from sniffkit.explanations.flow_record import CSV_COLUMNS, FlowRecords, cell
     from sniffkit.renderers.tables import write_csv
 
@@ -195,37 +204,45 @@ def _write_parquet(analysis: FlowAnalysis, chosen: Iterable[Flow] | None, folder
             file.write(flow_columns(some))
 
 
-def _draw(chosen: list[Flow], analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen, top: int | None) -> None:
+def _draw(
+    every: Callable[[], Iterator[Flow]], sort: str, analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen,
+    top: int | None,
+) -> None:  # fmt: skip
     from sniffkit.explanations.flow_lines import COLUMNS, RIGHT, FlowLines
     from sniffkit.renderers.flow_table import FlowTable
 
-    heading = catalogue.text("flows.heading", count=len(chosen), packets=analysis.packets)
+    first = list(islice(every(), KEPT + 1))
+    kept = first if len(first) <= KEPT else None
+    count, begin = 0, None
+    for flow in every() if kept is None else kept:
+        count += 1
+        if flow.start_ns is not None and (begin is None or flow.start_ns < begin):
+            begin = flow.start_ns
+    heading = catalogue.text("flows.heading", count=count, packets=analysis.packets)
     screen.write(screen.paint(heading, "heading") + "\n")
-    shown = chosen[:top]
-    if not shown:
+    if not count:
         return
-    begin = min((flow.start_ns for flow in chosen if flow.start_ns is not None), default=None)
     lines = FlowLines(catalogue, begin)
     table = FlowTable(screen, lines.headings, [name in RIGHT for name in COLUMNS])
-    table.draw([lines.line(flow) for flow in shown])
-    if len(shown) < len(chosen):
-        screen.write(catalogue.text("flows.more", count=len(chosen) - len(shown)) + "\n")
+    table.draw(lambda: map(lines.line, in_order(every() if kept is None else iter(kept), sort, top)))
+    if top is not None and top < count:
+        screen.write(catalogue.text("flows.more", count=count - top) + "\n")
 
 
 def _show_findings(
-    chosen: list[Flow], events: EventPackets, catalogue: Catalogue, screen: Screen, top: int | None, json: bool
+    chosen: Iterable[Flow], events: EventPackets, catalogue: Catalogue, screen: Screen, top: int | None, json: bool
 ) -> None:
-    from sniffkit.analysis.flows.findings import findings
+    from sniffkit.analysis.flows.findings import gravest
     from sniffkit.explanations.finding_lines import finding_line, finding_record
     from sniffkit.renderers.json import write_lines
 
-    found: list[Finding] = findings(chosen, events)
+    most = top if json else top or SHOWN
+    shown, count = gravest(chosen, events, most)
     if json:
-        write_lines(sys.stdout.buffer, (finding_record(one, catalogue) for one in found[:top]))
+        write_lines(sys.stdout.buffer, (finding_record(one, catalogue) for one in shown))
         return
-    if not found:
+    if not shown:
         screen.write(catalogue.text("flows.found-none") + "\n")
-    shown = found[: top or SHOWN]
     for place, one in enumerate(shown, 1):
         line = finding_line(one, catalogue)
         head = screen.paint(f"{place:3d}. {line.where}".rstrip(), "number")
@@ -233,5 +250,5 @@ def _show_findings(
         for text in (line.text, line.see, line.filter):
             for wrapped in screen.wrapped(text, "     ", "     ") if text else ():
                 screen.write((wrapped if text is line.text else screen.paint(wrapped, "dim")) + "\n")
-    if len(shown) < len(found):
-        screen.write(catalogue.text("flows.more", count=len(found) - len(shown)) + "\n")
+    if len(shown) < count:
+        screen.write(catalogue.text("flows.more", count=count - len(shown)) + "\n")

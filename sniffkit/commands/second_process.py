@@ -90,6 +90,8 @@ class SecondProcess:
             raise self._gone()
         _, rest = word
         if "error" in rest:
+            if isinstance(rest["error"], MemoryError):
+                raise SniffkitError("usage.second-process", reason="MemoryError")
             raise rest["error"]
         if "damage" in rest:
             self.damage, self.damage_untold = rest["damage"], rest["untold"]

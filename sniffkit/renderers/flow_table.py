@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sniffkit.renderers.screen import cells
@@ -21,14 +21,15 @@ class FlowTable:
     def __init__(self, screen: Screen, headings: Sequence[str], right: Sequence[bool]) -> None:
         self._screen, self._headings, self._right = screen, headings, right
 
-    def draw(self, lines: Sequence[FlowLine]) -> None:
-        """Draw all lines under one heading."""
-        rows = [self._headings, *(line.cells for line in lines)]
-        widths = [max(cells(row[place]) for row in rows) for place in range(len(self._headings))]
+    def draw(self, lines: Callable[[], Iterable[FlowLine]]) -> None:
+        """Draw all lines under one heading; they are asked for twice, first for their widths, so that none is kept."""
+        widths = [cells(heading) for heading in self._headings]
+        for line in lines():
+            widths = [max(width, cells(cell)) for width, cell in zip(widths, line.cells, strict=True)]
         shown = self._fitting(widths)
         paint, write = self._screen.paint, self._screen.write
         write(paint(self._row(self._headings, widths, shown), "heading") + "\n")
-        for line in lines:
+        for line in lines():
             write(self._row(line.cells, widths, shown) + "\n")
             for text in self._screen.wrapped(line.verdict, _MARGIN, _MARGIN):
                 write(paint(text, "note") + "\n")

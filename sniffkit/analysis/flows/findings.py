@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +16,7 @@ from sniffkit.analysis.segments import FIN, RST, SYN
 from sniffkit.analysis.tcp.mark_names import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -154,19 +156,39 @@ class EventPackets:
 
 def findings(flows: Iterable[Flow], events: EventPackets) -> list[Finding]:
     """Return what is worth looking at, the gravest first."""
+    return gravest(flows, events, None)[0]
+
+
+def gravest(flows: Iterable[Flow], events: EventPackets, most: int | None) -> tuple[list[Finding], int]:
+    """Return the gravest findings, at most so many (None: all), and how many there are; no more than those are kept."""
     packets = events.of()
-    found = [finding for flow in flows for finding in _of_flow(flow, packets)]
+    count = 0
+
+    def every() -> Iterator[Finding]:
+        nonlocal count
+        for finding in chain((one for flow in flows for one in _of_flow(flow, packets)), _of_capture(events)):
+            count += 1
+            yield finding
+
+    found = sorted(every(), key=_rank) if most is None else nsmallest(most, every(), key=_rank)
+    return found, count
+
+
+def _rank(finding: Finding) -> tuple[int, int, int]:
+    return -WEIGHTS[finding.fact.id], -finding.count, finding.flow.stream if finding.flow else -1
+
+
+def _of_capture(events: EventPackets) -> Iterator[Finding]:
+    """Yield what concerns no single conversation."""
     for (high, low), count in events.checksums.offloading():
         address = ip_text(bytes(address_octets(np.array([[high, low]], np.uint64))[0]))
         fact = Fact("flows.found.offload", "note", {"address": address, "count": count})
         source = "ipv6.src" if ":" in address else "ip.src"
         wrong = "(tcp.checksum.status == 0 || udp.checksum.status == 0)"
-        found.append(Finding(fact, None, count, (), f"{source} == {address} && {wrong}"))
+        yield Finding(fact, None, count, (), f"{source} == {address} && {wrong}")
     if events.ip_wrong:
         fact = Fact("flows.found.ip-checksum", "warning", {"count": events.ip_wrong})
-        found.append(Finding(fact, None, events.ip_wrong, tuple(events.ip_first), "ip.checksum.status == 0"))
-    found.sort(key=lambda one: (-WEIGHTS[one.fact.id], -one.count, one.flow.stream if one.flow else -1))
-    return found
+        yield Finding(fact, None, events.ip_wrong, tuple(events.ip_first), "ip.checksum.status == 0")
 
 
 def _of_flow(flow: Flow, packets: dict[tuple[int, str], tuple[int, tuple[int, ...]]]) -> list[Finding]:
