@@ -12,6 +12,7 @@ from sniffkit.analysis.tcp.mark_names import Mark, names_of
 from sniffkit.analysis.tcp.phases import Phase
 from sniffkit.analysis.tcp.states import State
 from sniffkit.explanations.lesson import Note
+from sniffkit.explanations.tcp_offers import offers
 from sniffkit.explanations.tcp_step_lessons import marks_to_tell, step_lessons
 
 if TYPE_CHECKING:
@@ -123,18 +124,11 @@ class TcpNotes:
         again = any(fact.id in _AGAIN for fact in facts.tcp.told.get(at, ()))
         if not int(segments.flags[at]) & SYN or facts.twice[segments.row[at]] or again:
             return []
-        say = self._catalogue.text
-        offers = []
-        if segments.mss[at] >= 0:
-            offers.append(say("tcp.offer.mss", mss=int(segments.mss[at])))
-        if segments.scale_shift[at] >= 0:
-            shift = min(int(segments.scale_shift[at]), 14)
-            offers.append(say("tcp.offer.scale", shift=shift, factor=1 << shift))
-        if segments.sack_permitted[at]:
-            offers.append(say("tcp.offer.sack"))
-        if not offers:
+        offered = offers(facts, at, self._catalogue)
+        if not offered:
             return []
-        return [self._note("tcp.offer", "note", {**values, "offers": say("words.semicolon").join(offers)})]
+        said = self._catalogue.text("words.semicolon").join(offered)
+        return [self._note("tcp.offer", "note", {**values, "offers": said})]
 
     def _sums(self, facts: BatchFacts, at: int, values: dict[str, Any]) -> list[Note]:
         notes = []
@@ -151,6 +145,8 @@ class TcpNotes:
             notes.append(self._note("tcp.ack.answers", "note", answer))
         if values["length"] and not flags & 7 and facts.segments.header_ok[at]:
             notes.append(self._note("tcp.data", "note", values))
+            if "handshake.ack" in steps:
+                notes.append(self._note("tcp.handshake.ack-with-data", "note", values))
             if self._half_closed(facts, at):
                 notes.append(self._note("tcp.data.half-closed", "lesson", values))
         return notes
