@@ -106,6 +106,10 @@ class BatchFields:
         if id in protocol_names():
             return self._protocol(id)
         field = field_types()[id]
+        if field.protocol == "dns":
+            found = self.singly.plain_dns.header(id)
+            if found is not None:
+                return self._with_others(found, self.singly.field(field, self._odd_dns()))
         if field.protocol not in IN_COLUMNS:
             return self.singly.field(field)
         found = self._column(id, field.protocol)
@@ -176,11 +180,23 @@ class BatchFields:
         at = np.flatnonzero(has & (length > 0))
         return Occurrences(row[at], Spans(self.batch.octets, start[at], length[at]))
 
+    def _odd_dns(self) -> NDArray[np.int64]:
+        """Return the packets with DNS that has to be looked for packet by packet."""
+        import numpy as np
+
+        return np.setdiff1d(self.singly.candidates("dns"), self.singly.plain_dns.packet, assume_unique=True)
+
+    @staticmethod
+    def _with_others(found: Occurrences, others: Occurrences) -> Occurrences:
+        return together([found, others]) if len(others) else found
+
     def _protocol(self, id: str) -> Occurrences:
         """Return the headers of a protocol; the octets of each are all from its first one on."""
         import numpy as np
 
-        if id in ("dns", "mdns", "llmnr", "sll", "erspan"):
+        if id in ("dns", "mdns"):
+            return self._with_others(self.singly.plain_dns.layers(id), self.singly.layers(id, self._odd_dns()))
+        if id in ("llmnr", "sll", "erspan"):
             return self.singly.layers(id)
         rows = self.columns.rows(NAMED_AFTER.get(id, id))
         found = Occurrences(rows.row, Spans(self.batch.octets, rows.offset, np.maximum(rows.present, 0)))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import socket
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sniffkit.protocols.field_types import NAMED_AFTER, FieldType, Kind
 from sniffkit.protocols.occurrences import Occurrences, Spans
 from sniffkit.protocols.packet import Layer, Packet, Place, read_layers, trailer
+from sniffkit.protocols.plain_dns import LEFT_OUT_OF_QUERIES, PlainDns
 from sniffkit.protocols.walk import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -38,10 +40,6 @@ DNS_NAMES = frozenset(
 
 ESCAPE = re.compile(rb"\\(?:([0-9]{3})|(.))", re.DOTALL)
 
-LEFT_OUT_OF_QUERIES = ("dns.flags.rcode", "dns.flags.authoritative", "dns.flags.recavail")
-"""Bits that mean nothing in a question; Wireshark has no fields for them there."""
-
-
 KEPT_OF_WRONG = {
     "ip.version-wrong": ("ip.version",),
     "ip.header-short": ("ip.version", "ip.hdr_len"),
@@ -69,6 +67,12 @@ class SinglePackets:
         self._messages = messages
         self._read: dict[int, Packet] = {}
         self._indexed: dict[int, dict[str, list[Any]]] = {}
+        self._dns: dict[int, dict[str, list[Any]]] = {}
+
+    @cached_property
+    def plain_dns(self) -> PlainDns:
+        """The DNS messages that need not be looked for packet by packet."""
+        return PlainDns(self.columns)
 
     def field(self, field: FieldType, packets: NDArray[np.int64] | None = None) -> Occurrences:
         """Return a field as it stands in some packets (all that may carry it by default)."""
@@ -76,8 +80,9 @@ class SinglePackets:
         values: list[Any] = []
         texts: list[str] = []
         chosen = self.candidates(field.protocol) if packets is None else packets
+        read = self._dns_fields if field.protocol == "dns" else self._fields
         for row in chosen.tolist():
-            for value in self._fields(row).get(field.id, ()):
+            for value in read(row).get(field.id, ()):
                 if value.value is not None or field.kind is Kind.LABEL:
                     places.append(row)
                     values.append(value.value)
@@ -147,18 +152,34 @@ class SinglePackets:
             packet.layers += message.layers[1:]
 
     def _fields(self, row: int) -> dict[str, list[Any]]:
+        """Return the values of each field of a packet."""
         if row not in self._indexed:
             found = self._indexed[row] = {}
             for layer in self.packet(row).layers:
-                left_out = LEFT_OUT_OF_QUERIES if is_query(layer) else ()
-                only = next((KEPT_OF_WRONG[one.id] for one in layer.problems if one.id in KEPT_OF_WRONG), None)
-                named = layer.protocol in DNS_FAMILY
-                for value in layer.fields:
-                    if named and "\\" in value.text and value.id in DNS_NAMES:
-                        value.value = value.text = unescaped(value.text)
-                    if value.id not in left_out and (only is None or value.id in only):
-                        found.setdefault(value.id, []).append(value)
+                add_fields(layer, found)
         return self._indexed[row]
+
+    def _dns_fields(self, row: int) -> dict[str, list[Any]]:
+        """Return the same of DNS alone, of a plain message without reading what lies below it."""
+        place = self.plain_dns.place(row)
+        if place < 0:
+            return self._fields(row)
+        if row not in self._dns:
+            self._dns[row] = {}
+            add_fields(self.plain_dns.layer(place), self._dns[row])
+        return self._dns[row]
+
+
+def add_fields(layer: Layer, found: dict[str, list[Any]]) -> None:
+    """Add the values of a layer to those found, as Wireshark names and writes them."""
+    left_out = LEFT_OUT_OF_QUERIES if is_query(layer) else ()
+    only = next((KEPT_OF_WRONG[one.id] for one in layer.problems if one.id in KEPT_OF_WRONG), None)
+    named = layer.protocol in DNS_FAMILY
+    for value in layer.fields:
+        if named and "\\" in value.text and value.id in DNS_NAMES:
+            value.value = value.text = unescaped(value.text)
+        if value.id not in left_out and (only is None or value.id in only):
+            found.setdefault(value.id, []).append(value)
 
 
 def read_datagrams(packet: Packet, datagrams: Iterable[Whole]) -> None:
