@@ -67,6 +67,7 @@ def flows(
     json: Annotated[bool, typer.Option("--json", help=say("json-flows"))] = False,
     csv: Annotated[bool, typer.Option("--csv", help=say("csv-flows"))] = False,
     parquet: Annotated[str | None, typer.Option("--parquet", metavar="DIR", help=say("parquet-flows"))] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help=say("verbose-flows"))] = False,
     jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=1, help=say("jobs"))] = 1,
     lang: Lang = None,
     color: Color = "auto",
@@ -98,7 +99,7 @@ def flows(
         elif csv:
             _write_csv(in_order(every(), sort, top), catalogue)
         else:
-            _draw(every, sort, analysis, catalogue, screen, top)
+            _draw(every, sort, analysis, catalogue, screen, top, verbose)
         raise typer.Exit(_end(source, analysis, catalogue))
 
 
@@ -210,7 +211,7 @@ def _write_parquet(analysis: FlowAnalysis, chosen: Iterable[Flow] | None, folder
 
 def _draw(
     every: Callable[[], Iterator[Flow]], sort: str, analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen,
-    top: int | None,
+    top: int | None, verbose: bool,
 ) -> None:  # fmt: skip
     from sniffkit.explanations.flow_lines import COLUMNS, RIGHT, FlowLines
     from sniffkit.renderers.flow_table import FlowTable
@@ -226,7 +227,7 @@ def _draw(
     screen.write(screen.paint(heading, "heading") + "\n")
     if not count:
         return
-    lines = FlowLines(catalogue, begin)
+    lines = FlowLines(catalogue, begin, verbose)
     table = FlowTable(screen, lines.headings, [name in RIGHT for name in COLUMNS])
     table.draw(lambda: map(lines.line, in_order(every() if kept is None else iter(kept), sort, top)))
     if top is not None and top < count:

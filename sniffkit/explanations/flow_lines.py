@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sniffkit.explanations.flow_details import details
 from sniffkit.explanations.flow_record import FlowRecords
 from sniffkit.explanations.language import duration
 
@@ -24,17 +25,18 @@ RIGHT = frozenset({"packets", "bytes", "lasted", "rtt", "again", "start", "answe
 
 @dataclass(frozen=True, slots=True)
 class FlowLine:
-    """A conversation: one cell a column, and what became of it."""
+    """A conversation: one cell a column, what became of it, and where more is asked for all the rest."""
 
     cells: tuple[str, ...]
     verdict: str
+    details: tuple[str, ...] = ()
 
 
 class FlowLines:
-    """Makes lines in one language; times count from ``begin_ns``."""
+    """Makes lines in one language; times count from ``begin_ns``. verbose: with all details."""
 
-    def __init__(self, catalogue: Catalogue, begin_ns: int | None) -> None:
-        self._catalogue, self._begin_ns = catalogue, begin_ns
+    def __init__(self, catalogue: Catalogue, begin_ns: int | None, verbose: bool = False) -> None:
+        self._catalogue, self._begin_ns, self._verbose = catalogue, begin_ns, verbose
         self._records = FlowRecords(catalogue)
         self.headings = tuple(catalogue.text(f"flows.column.{name}") for name in COLUMNS)
 
@@ -61,7 +63,8 @@ class FlowLines:
             "silence": self._time(flow.silence_ns),
             "mss": f"{client.mss or '-'}/{server.mss or '-'}" if tcp else "",
         }
-        return FlowLine(tuple(cells[name] for name in COLUMNS), self._records.verdict(flow))
+        more = details(flow, self._begin_ns, self._catalogue) if self._verbose else ()
+        return FlowLine(tuple(cells[name] for name in COLUMNS), self._records.verdict(flow), tuple(more))
 
     def _time(self, nanoseconds: int | None) -> str:
         return "" if nanoseconds is None else duration(nanoseconds, self._catalogue.language)

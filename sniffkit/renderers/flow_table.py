@@ -33,6 +33,9 @@ class FlowTable:
             write(self._row(line.cells, widths, shown) + "\n")
             for text in self._screen.wrapped(line.verdict, _MARGIN, _MARGIN):
                 write(paint(text, "note") + "\n")
+            for detail in line.details:
+                for text in self._screen.wrapped(detail, _MARGIN, _MARGIN + "  "):
+                    write(text + "\n")
 
     def _fitting(self, widths: list[int]) -> list[int]:
         """Return the columns that there is room for: the first two always, then as many as fit, in order."""

@@ -200,3 +200,19 @@ def test_a_remembered_verdict_is_the_verdict() -> None:
     assert len(flows) > len(SAMPLES)
     for flow in [*flows, *flows]:
         assert remembering.verdict(flow) == FlowRecords(catalogue).verdict(flow)
+
+
+@pytest.mark.parametrize(
+    ("language", "told"),
+    [
+        ("en", ["between here and the server", "median", "SYN offers MSS 1460, scale 2^7, SACK, time stamps",
+                "zero windows 3", "longest silence 717 ms, ended by packet 13"]),
+        ("zh", ["抓包点到服务器", "中位数", "SYN 提供 MSS 1460、窗口扩大 2^7、SACK、时间戳", "零窗口 3",
+                "最长沉默 717 ms，由分组 13 结束"]),
+    ],
+)  # fmt: skip
+def test_verbose_says_all_that_is_known(language: str, told: list[str], sniffkit: Callable[..., Any]) -> None:
+    """What the table has no room for on 80 cells stands below the verdict."""
+    done = sniffkit("flows", "-v", "--lang", language, CAPTURES / "zero-window.pcap", width=400)
+    assert (done.code, done.err) == (0, "")
+    assert [text for text in told if text not in done.out] == []
