@@ -34,6 +34,11 @@ if TYPE_CHECKING:
     from sniffkit.sources.batch import Batch
 
 
+MOST_KNOWN, LARGEST = 300_000, 100
+"""Where packets are only counted: after so many conversations those that are over are forgotten, except the largest;
+the table of a summary needs no more of them."""
+
+
 class Teller(Protocol):
     """An analyser that says something of single packets."""
 
@@ -116,6 +121,7 @@ class CaptureAnalysis:
             tcp = self.conversations.feed(segments, numbers, marks, twice, told=told)
             if self._counted:
                 self.marks.forget(self.conversations.released)
+                self._forget_the_gone()
         others = self._others(columns, twice)
         if self._odd is not None:
             for at, facts in self._odd.feed(columns, segments, numbers, twice).items():
@@ -131,6 +137,21 @@ class CaptureAnalysis:
             twice,
             others,
         )
+
+    def _forget_the_gone(self) -> None:
+        """Keep only the conversations that are followed, and the largest: nobody will ask for the others again."""
+        if self.streams.count > MOST_KNOWN:
+            followed = np.union1d(self.conversations.streams(), self.tcp_totals.largest(LARGEST))
+            streams = self.streams.with_latest(followed)
+            self.tcp_totals.keep(streams, self.streams.count)
+            self.streams.keep(streams)
+            self.marks.keep(streams)
+            self.conversations.keep(streams)
+        if self.datagrams.count > MOST_KNOWN:
+            latest = np.argsort(-self.udp_totals.last_ns[: self.udp_totals.count], kind="stable")[: MOST_KNOWN // 4]
+            streams = np.union1d(latest, self.udp_totals.largest(LARGEST))
+            self.udp_totals.keep(streams, self.datagrams.count)
+            self.datagrams.pairs.keep(streams)
 
     def _others(self, columns: Columns, twice: NDArray[np.int64]) -> dict[int, list[Fact]]:
         """Return what there is to say that is not TCP's, by packet."""

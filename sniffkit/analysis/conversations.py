@@ -61,14 +61,44 @@ class Totals:
     """Packets, octets and times of numbered streams, in arrays that grow with the streams.
 
     packets, octets: int64 (streams, 2), by direction; first_ns, last_ns: int64 (streams,)
+    forgotten:       how many streams there were besides
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self.forgotten = 0
+        self._numbers = np.zeros(0, np.int64)
         self.packets = np.zeros((0, 2), np.int64)
         self.octets = np.zeros((0, 2), np.int64)
         self.first_ns = np.zeros(0, np.int64)
         self.last_ns = np.zeros(0, np.int64)
+
+    def _reserve(self, streams: int) -> None:
+        if streams > len(self.first_ns):
+            size = max(1024, streams + streams // 2)
+            self.packets, self.octets = grown(self.packets, size), grown(self.octets, size)
+            self.first_ns, self.last_ns = grown(self.first_ns, size), grown(self.last_ns, size)
+
+    def largest(self, most: int) -> NDArray[np.int64]:
+        """Return the streams with the most octets, at most so many, ascending."""
+        if self.count <= most:
+            return np.arange(self.count)
+        return np.sort(np.argsort(-self.octets[: self.count].sum(axis=1), kind="stable")[:most])
+
+    def keep(self, streams: NDArray[np.int64], of: int) -> None:
+        """Forget all ``of`` streams but these, which are numbered anew in this order; their own numbers stay known."""
+        self._numbers = self.numbers(streams)
+        self.forgotten += of - len(streams)
+        self.count = len(streams)
+        self._reserve(of)
+        self.packets, self.octets = self.packets[streams], self.octets[streams]
+        self.first_ns, self.last_ns = self.first_ns[streams], self.last_ns[streams]
+
+    def numbers(self, streams: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the numbers that streams had before others were forgotten: ``tcp.stream``, ``udp.stream``."""
+        numbers = streams + self.forgotten
+        old = streams < len(self._numbers)
+        numbers[old] = self._numbers[streams[old]]
+        return numbers
 
     def feed(
         self,
@@ -81,10 +111,7 @@ class Totals:
         if not len(stream):
             return
         known, self.count = self.count, max(self.count, int(stream.max()) + 1)
-        if self.count > len(self.first_ns):
-            size = max(1024, self.count + self.count // 2)
-            self.packets, self.octets = grown(self.packets, size), grown(self.octets, size)
-            self.first_ns, self.last_ns = grown(self.first_ns, size), grown(self.last_ns, size)
+        self._reserve(self.count)
         new = np.flatnonzero(stream >= known)[::-1]
         self.first_ns[stream[new]] = time_ns[new]
         self.last_ns[stream] = time_ns

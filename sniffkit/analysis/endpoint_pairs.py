@@ -213,6 +213,18 @@ class EndpointPairs:
         )
         return self._separate(at[~same], source, destination, source_port, destination_port, pair, swapped)
 
+    def keep(self, pairs: NDArray[np.int64]) -> None:
+        """Forget all pairs but these, ascending, which are numbered anew in this order."""
+        new = {old: number for number, old in enumerate(pairs.tolist())} if self._collided else {}
+        self._collided = {ends: new[old] for ends, old in self._collided.items() if old in new}
+        self.first, self.second = self.first[pairs], self.second[pairs]
+        self.first_port, self.second_port = self.first_port[pairs], self.second_port[pairs]
+        self._lower, self._upper = self._lower[pairs], self._upper[pairs]
+        self._begun_by_upper = self._begun_by_upper[pairs]
+        self.count = len(pairs)
+        self._table = np.full(1024, _EMPTY, np.int32)
+        self._insert(np.arange(self.count), self._hashes(self._lower, self._upper))
+
     def _separate(
         self,
         rows: NDArray[np.int64],

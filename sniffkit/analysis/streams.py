@@ -179,6 +179,21 @@ class Streams:
             self._base_known[carried, side] = bases_known[side][last]
         return _numbers(segments, groups, order, stream, opener, opens, reused, bases, bases_known)
 
+    def with_latest(self, streams: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return these streams, ascending, and the latest one of each pair of ends that they are of."""
+        latest: NDArray[np.int64] = np.union1d(streams, self._stream[self._pair_of[streams]])
+        return latest
+
+    def keep(self, streams: NDArray[np.int64]) -> None:
+        """Forget all streams but these (``with_latest``), which are numbered anew in this order."""
+        pairs, of = np.unique(self._pair_of[streams], return_inverse=True)
+        self.pairs.keep(pairs.astype(np.int64))
+        self._pair_of, self._opener_of = of.astype(np.int32), self._opener_of[streams]
+        self._stream = np.searchsorted(streams, self._stream[pairs])
+        self._opener, self._base = self._opener[pairs], self._base[pairs]
+        self._base_known = self._base_known[pairs]
+        self.count = len(streams)
+
     def _reserve(self, pairs: int) -> None:
         if pairs > len(self._stream):
             size = max(1024, pairs + pairs // 2)

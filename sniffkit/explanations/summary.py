@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.capture import CaptureAnalysis
-    from sniffkit.analysis.conversations import Totals
     from sniffkit.explanations.catalogue import Catalogue
 
 SHOWN = 12
@@ -64,11 +63,12 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
     if not totals.count:
         return None
     say = catalogue.text
-    every = _largest(totals)
+    every = totals.largest(SHOWN)
     one, one_port, other, other_port = streams.ends(every)
     rows = []
-    numbers = every.tolist()
-    for place, (stream, standing) in enumerate(zip(numbers, analysis.conversations.standings(numbers), strict=True)):
+    numbers = totals.numbers(every).tolist()
+    standings = analysis.conversations.standings(every.tolist())
+    for place, (stream, standing) in enumerate(zip(every.tolist(), standings, strict=True)):
         ends = [_end(one[place], int(one_port[place])), _end(other[place], int(other_port[place]))]
         client = standing.client if standing is not None else 0
         packets = totals.packets[stream]
@@ -86,7 +86,7 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
             states = " / ".join(standing.states[side].label for side in (client, 1 - client))
         rows.append(
             (
-                str(stream),
+                str(numbers[place]),
                 f"{ends[client]} → {ends[1 - client]}",
                 f"{packets[client]}/{packets[1 - client]}",
                 f"{octets[client]}/{octets[1 - client]}",
@@ -98,9 +98,9 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
     headings = tuple(
         say(f"summary.{name}") for name in ("stream", "ends", "packets", "octets", "opened", "closed", "states")
     )
-    more = totals.count - len(rows)
-    note = say("summary.more", count=more) if more > 0 else ""
-    title = say("summary.conversations", count=totals.count)
+    count = totals.count + totals.forgotten
+    note = say("summary.more", count=count - len(rows)) if count > len(rows) else ""
+    title = say("summary.conversations", count=count)
     return Table(title, headings, tuple(rows), frozenset({0, 2, 3}), note)
 
 
@@ -110,22 +110,16 @@ def _datagrams(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | None:
         return None
     say = catalogue.text
     rows = []
-    for stream in _largest(totals).tolist():
+    every = totals.largest(SHOWN)
+    for number, stream in zip(totals.numbers(every).tolist(), every.tolist(), strict=True):
         one = _end(pairs.first[stream], int(pairs.first_port[stream]))
         other = _end(pairs.second[stream], int(pairs.second_port[stream]))
         packets, octets = totals.packets[stream], totals.octets[stream]
-        rows.append((str(stream), f"{one} → {other}", f"{packets[0]}/{packets[1]}", f"{octets[0]}/{octets[1]}"))
+        rows.append((str(number), f"{one} → {other}", f"{packets[0]}/{packets[1]}", f"{octets[0]}/{octets[1]}"))
     headings = (say("summary.stream"), say("summary.udp-ends"), say("summary.packets"), say("summary.octets"))
-    more = totals.count - len(rows)
-    note = say("summary.more", count=more) if more > 0 else ""
-    return Table(say("summary.datagrams", count=totals.count), headings, tuple(rows), frozenset({0, 2, 3}), note)
-
-
-def _largest(totals: Totals) -> NDArray[np.int64]:
-    """Return the numbers of the largest streams, ascending."""
-    if totals.count <= SHOWN:
-        return np.arange(totals.count)
-    return np.sort(np.argsort(-totals.octets[: totals.count].sum(axis=1), kind="stable")[:SHOWN])
+    count = totals.count + totals.forgotten
+    note = say("summary.more", count=count - len(rows)) if count > len(rows) else ""
+    return Table(say("summary.datagrams", count=count), headings, tuple(rows), frozenset({0, 2, 3}), note)
 
 
 def _end(address: NDArray[np.uint64], port: int) -> str:

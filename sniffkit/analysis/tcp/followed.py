@@ -52,6 +52,7 @@ class FollowedConversations:
         self._batch = 0
         self._standings: list[Standing | None] = [None]
         self._place: dict[Standing, int] = {}
+        self._gone: Counter[Standing] = Counter()
         self._left = np.zeros(0, np.uint16)  # by stream: place among the standings, of those let go
 
     def feed(
@@ -129,7 +130,22 @@ class FollowedConversations:
             standing = self._standings[place]
             if standing is not None and count:
                 found[standing] += count
-        return found
+        return found + self._gone
+
+    def keep(self, streams: NDArray[np.int64]) -> None:
+        """Forget all streams but these, ascending, which are numbered anew; all that are followed are among them."""
+        left = self._left.copy()
+        left[streams] = 0
+        for place, count in enumerate(np.bincount(left).tolist()):
+            standing = self._standings[place]
+            if standing is not None:
+                self._gone[standing] += count
+        connections = self._looked_at.connections
+        names = np.fromiter(connections, np.int64, len(connections))
+        new = np.searchsorted(streams, names).tolist()
+        self._looked_at.connections = dict(zip(new, connections.values(), strict=True))
+        self._ordinary.keep(streams)
+        self._latest, self._left = self._latest[streams], self._left[streams]
 
     def left(self) -> tuple[NDArray[np.int64], list[Standing]]:
         """Return the streams that were let go and are not followed again, and how each stood."""

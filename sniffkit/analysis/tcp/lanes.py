@@ -104,6 +104,15 @@ class CarriedState:
         self._free = np.concatenate((self._free, slot))
         self.open -= len(slot)
 
+    def keep(self, streams: NDArray[np.int64]) -> None:
+        """Forget all streams but these, ascending, which are numbered anew in this order."""
+        opened = self._stream_of[self._stream_of != -1]
+        self.forget(np.setdiff1d(opened, streams))
+        used = self._stream_of != -1
+        self._slot_of = np.full(len(streams), -1, np.int32)
+        self._stream_of[used] = np.searchsorted(streams, self._stream_of[used])
+        self._slot_of[self._stream_of[used]] = np.flatnonzero(used)
+
     def idle_since(self, time_ns: int) -> NDArray[np.int64]:
         """Return the open streams whose latest packet is older than a time."""
         idle: NDArray[np.int64] = self._stream_of[(self._stream_of != -1) & (self.stream["seen_ns"] < time_ns)]

@@ -177,6 +177,10 @@ class TcpMarks:
         """Let go the analysis of streams that are closed or idle; one that goes on is begun anew."""
         self._state.forget(streams)
 
+    def keep(self, streams: NDArray[np.int64]) -> None:
+        """Let go of all streams but these, ascending, which are numbered anew in this order."""
+        self._state.keep(streams)
+
     def idle_since(self, time_ns: int) -> NDArray[np.int64]:
         """Return the open streams whose latest packet is older than a time."""
         return self._state.idle_since(time_ns)

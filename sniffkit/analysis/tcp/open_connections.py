@@ -98,7 +98,7 @@ class OpenConnections:
                 break
         kept, self._before = self._before, {}
         return [
-            self._row(stream, connection, stage, now_ns, kept.get(stream))
+            self._row(stream, connection, stage, now_ns, kept)
             for stream, stage in sorted(living[:most])
             if (connection := conversations.connection(stream)) is not None
         ]
@@ -108,7 +108,7 @@ class OpenConnections:
         return silent
 
     def _row(
-        self, stream: int, connection: Connection, stage: Stage, now_ns: int, before: tuple[int, int, float] | None
+        self, stream: int, connection: Connection, stage: Stage, now_ns: int, kept: dict[int, tuple[int, int, float]]
     ) -> OpenConnection:
         totals = self._analysis.tcp_totals
         one, one_port, other, other_port = self._analysis.streams.ends(np.array([stream]))
@@ -116,18 +116,17 @@ class OpenConnections:
         client = connection.client
         octets = totals.octets[stream].tolist()
         total = sum(octets)
-        if before is None:
-            before = (now_ns, total, 0.0)
-        time, counted, rate = before
+        number = int(totals.numbers(np.array([stream]))[0])
+        time, counted, rate = kept.get(number, (now_ns, total, 0.0))
         if now_ns - time >= RATE_NS // 4:
             # a moving average, so that a figure stands still long enough to be read
             fresh = (total - counted) * 1e9 / (now_ns - time)
             weight = min((now_ns - time) / RATE_NS, 1.0)
             time, counted, rate = now_ns, total, rate + (fresh - rate) * weight
-        self._before[stream] = (time, counted, rate)
+        self._before[number] = (time, counted, rate)
         packets = totals.packets[stream].tolist()
         return OpenConnection(
-            stream,
+            number,
             ends[client],
             ends[1 - client],
             (connection.ends[client].state.label, connection.ends[1 - client].state.label),

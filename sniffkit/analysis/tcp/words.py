@@ -123,6 +123,16 @@ class TcpWords:
             parts = (part.take(np.flatnonzero(self._is_kept(part.stream))) for part in self._parts)
             self._parts, self._gone = [part for part in parts if len(part)], False
 
+    def keep(self, streams: NDArray[np.int64]) -> None:
+        """Let go of all streams but these, ascending, which are numbered anew in this order."""
+        self._gone = True
+        self.make_small()
+        size = len(self._seen)
+        known = streams[streams < size]
+        self._seen, self._repeats = self._seen[known], self._repeats[known]
+        for part in self._parts:
+            part.stream = np.searchsorted(streams, part.stream)
+
     def _is_kept(self, streams: NDArray[np.int64]) -> NDArray[np.bool_]:
         kept: NDArray[np.bool_] = (self._seen[streams] & (BEGUN | _GIVEN_UP)) == BEGUN
         return kept
