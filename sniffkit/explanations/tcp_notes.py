@@ -178,7 +178,34 @@ class TcpNotes:
         names = marks_to_tell(facts, at, names, told)
         if "keep_alive" in names and self._window_closed(facts, at):
             names[names.index("keep_alive")] = "window-probe"
-        return [self._note(f"tcp.mark.{name}", _level(name), values) for name in names]
+        return [self._mark(facts, at, name, values) for name in names]
+
+    def _mark(self, facts: BatchFacts, at: int, name: str, values: dict[str, Any]) -> Note:
+        """Return what a mark means, with what it refers to where that is known."""
+        key, marks = f"tcp.mark.{name}", facts.marks
+        more: dict[str, Any] = {}
+        if name == "duplicate_ack" and (frame := int(marks.duplicate_ack_frame[at])):
+            key, more = f"{key}.of", {"frame": frame}
+        elif name == "fast_retransmission":
+            before = self._before(facts, at, other_side=True)
+            if before is not None and (frame := int(marks.duplicate_ack_frame[before])):
+                key, more = f"{key}.after", {"frame": frame, "count": int(marks.duplicate_ack_number[before])}
+        elif name == "keep_alive" and (before := self._before(facts, at)) is not None:
+            times = facts.segments.time_ns
+            silence_ns = int(times[at]) - int(times[before])
+            if 0 < silence_ns < _NO_DIFFERENCE:
+                key, more = f"{key}.after", {"silence_ns": silence_ns}
+        return self._note(f"tcp.mark.{name}", _level(name), {**values, **more}, key)
+
+    @staticmethod
+    def _before(facts: BatchFacts, at: int, *, other_side: bool = False) -> int | None:
+        """Return the index of the stream's latest segment before (of this batch), or that of the other side."""
+        numbers = facts.numbers
+        mine = numbers.stream[:at] == numbers.stream[at]
+        if other_side:
+            mine &= numbers.direction[:at] != numbers.direction[at]
+        before = np.flatnonzero(mine)
+        return int(before[-1]) if len(before) else None
 
     @staticmethod
     def _window_closed(facts: BatchFacts, at: int) -> bool:
@@ -186,10 +213,8 @@ class TcpNotes:
 
         Linux probes a closed window with a segment that looks like a keep-alive, and marks call it so.
         """
-        numbers = facts.numbers
-        other = (numbers.stream[:at] == numbers.stream[at]) & (numbers.direction[:at] != numbers.direction[at])
-        before = np.flatnonzero(other)
-        return len(before) > 0 and int(facts.segments.window[before[-1]]) == 0
+        before = TcpNotes._before(facts, at, other_side=True)
+        return before is not None and int(facts.segments.window[before]) == 0
 
 
 _FIN_WAIT_2, _CLOSE_WAIT = int(State.FIN_WAIT_2), int(State.CLOSE_WAIT)
