@@ -95,6 +95,8 @@ class BatchFields:
         return there
 
     def _read(self, id: str) -> Occurrences:
+        import numpy as np
+
         other = self._others(id) if self._others is not None else None
         if other is not None:
             return other
@@ -110,6 +112,10 @@ class BatchFields:
             found = self.singly.plain_dns.header(id)
             if found is not None:
                 return self._with_others(found, self.singly.field(field, self._odd_dns()))
+            asked = self.singly.plain_dns.question(id)
+            if asked is not None:
+                others = np.union1d(self._odd_dns(), asked[1])
+                return self._with_others(asked[0], self.singly.field(field, others))
         if field.protocol not in IN_COLUMNS:
             return self.singly.field(field)
         found = self._column(id, field.protocol)

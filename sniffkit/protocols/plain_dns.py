@@ -6,9 +6,11 @@ it without the layers below; only what is left is read packet by packet.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from sniffkit.protocols.dns import HEADER, UPDATE
+from sniffkit.protocols.dns_name import BadName, name_text, read_name
 from sniffkit.protocols.occurrences import Occurrences, Spans
 from sniffkit.protocols.packet import FieldValue, Layer, Packet, Place, read_layers
 from sniffkit.protocols.protocol import gather
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 MDNS, LLMNR = 5353, 5355
 PORTS = ("udp.srcport", "udp.dstport")
+
+ESCAPE = re.compile(rb"\\(?:([0-9]{3})|(.))", re.DOTALL)
 
 LEFT_OUT_OF_QUERIES = frozenset({"dns.flags.rcode", "dns.flags.authoritative", "dns.flags.recavail"})
 """Bits that mean nothing in a question; Wireshark has no fields for them there."""
@@ -62,6 +66,46 @@ class PlainDns:
             return Occurrences(self.packet[answers], values[answers])
         return Occurrences(self.packet, values)
 
+    def question(self, id: str) -> tuple[Occurrences, NDArray[np.int64]] | None:
+        """Return ``dns.qry.name`` or ``dns.qry.type`` of messages with one question; and the packets of all others.
+
+        None where it is another field.
+        """
+        import numpy as np
+
+        if id not in ("dns.qry.name", "dns.qry.type"):
+            return None
+        octets, rows = self._columns.batch.octets, self._columns.rows("dns")
+        counts = HEADER.column(self._window, "dns.count.queries")
+        data = octets.data
+        places: list[int] = []
+        names: list[str] = []
+        types: list[int] = []
+        left: list[int] = []
+        start = rows.offset[self.at]
+        ends = (start + rows.present[self.at]).tolist()
+        for row, count, begin, end in zip(self.packet.tolist(), counts.tolist(), start.tolist(), ends, strict=True):
+            message = bytes(data[begin:end])
+            try:
+                labels, after = read_name(message, HEADER.octets)
+            except BadName:
+                count = 2  # noqa: PLW2901 - as with several questions, it is read whole
+            if count == 0:
+                continue
+            if count > 1 or after + 4 > len(message):
+                left.append(row)
+                continue
+            places.append(row)
+            name = name_text(labels)
+            names.append(unescaped(name) if "\\" in name else name)
+            types.append(message[after] << 8 | message[after + 1])
+        packet, others = np.array(places, np.int64), np.array(left, np.int64)
+        if id == "dns.qry.type":
+            return Occurrences(packet, np.array(types, np.uint16)), others
+        column = np.empty(len(names), object)
+        column[:] = names
+        return Occurrences(packet, column, ["<Root>" if name == "." else name for name in names]), others
+
     def layers(self, protocol: str) -> Occurrences:
         """Return the messages of ``dns`` or ``mdns``, each with all octets of its packet from there on."""
         import numpy as np
@@ -93,3 +137,13 @@ class PlainDns:
         length: Any = rows.length[at]
         read_layers(packet, octets, Place(0, int(length), ("udp.port", 53)), None)
         return packet.layers[1]
+
+
+def unescaped(name: str) -> str:
+    r"""Return a name in presentation form (RFC 1035 section 5.1) as Wireshark has it: only control characters escaped.
+
+    They are in octal: ``\\033`` of the one is ``\\027`` of the other.
+    """
+    raw = ESCAPE.sub(lambda found: bytes((int(found[1]),)) if found[1] else found[2], name.encode("ascii", "replace"))
+    text = raw.decode("utf-8", "replace")
+    return "".join(one if one.isprintable() or one in "\t\n\r\a\b\f\v" else f"\\{ord(one):03o}" for one in text)

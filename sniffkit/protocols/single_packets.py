@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sniffkit.protocols.field_types import NAMED_AFTER, FieldType, Kind
 from sniffkit.protocols.occurrences import Occurrences, Spans
 from sniffkit.protocols.packet import Layer, Packet, Place, read_layers, trailer
-from sniffkit.protocols.plain_dns import LEFT_OUT_OF_QUERIES, PlainDns
+from sniffkit.protocols.plain_dns import LEFT_OUT_OF_QUERIES, PlainDns, unescaped
 from sniffkit.protocols.walk import PROTOCOLS
 
 if TYPE_CHECKING:
@@ -37,8 +36,6 @@ DNS_NAMES = frozenset(
         "ptr.domain_name", "rrsig.signers_name", "soa.mname", "soa.rname", "srv.target", "svcb.targetname",
     )
 )  # fmt: skip
-
-ESCAPE = re.compile(rb"\\(?:([0-9]{3})|(.))", re.DOTALL)
 
 KEPT_OF_WRONG = {
     "ip.version-wrong": ("ip.version",),
@@ -186,16 +183,6 @@ def read_datagrams(packet: Packet, datagrams: Iterable[Whole]) -> None:
     """Go on with what a packet's last fragment completes; offsets count from where the datagram begins."""
     for whole in datagrams:
         read_layers(packet, whole.octets, Place(0, len(whole.octets), ("ip.proto", whole.following)), None)
-
-
-def unescaped(name: str) -> str:
-    r"""Return a name in presentation form (RFC 1035 section 5.1) as Wireshark has it: only control characters escaped.
-
-    They are in octal: ``\\033`` of the one is ``\\027`` of the other.
-    """
-    raw = ESCAPE.sub(lambda found: bytes((int(found[1]),)) if found[1] else found[2], name.encode("ascii", "replace"))
-    text = raw.decode("utf-8", "replace")
-    return "".join(one if one.isprintable() or one in "\t\n\r\a\b\f\v" else f"\\{ord(one):03o}" for one in text)
 
 
 def as_column(values: list[Any], kind: Kind) -> Any:
