@@ -59,6 +59,10 @@ SMALL_COLLECTIONS = (50_000, 20, 1_000_000)
 COLLECTED_EVERY = 30.0
 
 
+SWITCH_INTERVAL = 0.001
+"""Seconds after which Python's threads take turns: the one that records must not wait for the one that tells."""
+
+
 class Detail(IntEnum):
     """How much is told of each packet."""
 
@@ -134,7 +138,8 @@ class Watching:
         for name in ("SIGUSR1", "SIGINFO"):
             if hasattr(signal, name):
                 before[getattr(signal, name)] = signal.signal(getattr(signal, name), self._ask_for_counters)
-        thresholds = gc.get_threshold()
+        thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_INTERVAL)
         gc.freeze()
         gc.set_threshold(*SMALL_COLLECTIONS)
         try:
@@ -149,6 +154,7 @@ class Watching:
             self.recorder.stop()
             self._end_child()
             gc.set_threshold(*thresholds)
+            sys.setswitchinterval(interval)
             gc.freeze()  # Python's last look for unreachable objects would take a third of a second
             for each, handler in before.items():
                 signal.signal(each, handler)
