@@ -152,17 +152,28 @@ class ChosenPackets:
     def columns(self, source: Source) -> Iterator[Columns]:
         """Yield the columns of batch after batch, each when it is known which of its packets are chosen."""
         if self._packets is None:
-            from sniffkit.protocols.columns import Columns
-            from sniffkit.protocols.reassembly import Reassembler
-
-            reassembler = Reassembler()
-            for batch in source:
-                yield Columns(batch, reassembler)
+            yield from self._all_columns(source)
             return
         for fields, wanted in self._packets.read(source):
             first = fields.batch.first
             self._note(wanted.nonzero()[0] + first, first + len(fields))
             yield fields.columns
+
+    def _all_columns(self, source: Source) -> Iterator[Columns]:
+        """Yield the columns of every batch, those of a file made ready in another thread (nobody waits for a pipe)."""
+        from sniffkit.analysis.read_ahead import read_ahead
+        from sniffkit.protocols.columns import Columns
+        from sniffkit.protocols.reassembly import Reassembler
+
+        reassembler = Reassembler()
+
+        def ready(batch: Batch) -> Columns:
+            columns = Columns(batch, reassembler)
+            columns.rows("ip")  # finds all headers
+            return columns
+
+        batches: Iterable[Batch] = source
+        yield from map(ready, batches) if source.octets_total is None else read_ahead(batches, ready)
 
     def among(self, numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Say which of these packets are chosen, bool of the same shape; without a filter all are."""

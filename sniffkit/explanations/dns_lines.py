@@ -114,8 +114,8 @@ class DnsLines:
     ) -> tuple[list[str], list[str]]:
         """Return all records of each response as one text, and what stands behind them; more messages may be odd."""
         index = found.message
-        owners = self._texts.owners(pairs, found, names)
         said = self._texts.data(pairs, found)
+        owners = self._texts.owners(pairs, found, names)
         for at, (owner, data) in enumerate(zip(owners, said, strict=True)):
             if owner is None or data is None:
                 odd.add(int(index[at]))

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
+from sniffkit.analysis.dns.sections import FIXED
 from sniffkit.protocols.dns_data import Type, data_text
 from sniffkit.protocols.dns_name import LONGEST, BadName, name_text, read_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from numpy.typing import NDArray
 
     from sniffkit.analysis.dns.pairs import DnsPairs
     from sniffkit.analysis.dns.sections import Records
@@ -64,6 +63,7 @@ class MessageTexts:
         self._write, self._mark = write, mark
         self._labels: Texts[bytes] = Texts(self._of_labels)
         self._addresses: Texts[bytes] = Texts(self._of_address)
+        self._targets: dict[int, str] = {}  # names in the data of the records being read, by place
 
     def questions(self, pairs: DnsPairs) -> list[str | None]:
         """Return the name that each pair asks for."""
@@ -76,19 +76,29 @@ class MessageTexts:
             return [self._label(octets[at:after]) for at, after in zip(begin, end, strict=True)]
 
     def owners(self, pairs: DnsPairs, found: Records, names: list[str | None]) -> list[str | None]:
-        """Return the name of each record."""
+        """Return the name of each record; ``data`` must have been asked before."""
         octets = np.frombuffer(pairs.octets + b"\0", np.uint8)
         # a pointer to the name asked for is what most of them are
         asked = (octets[found.name] == 0xC0) & (octets[found.name + 1] == _QUESTION_NAME)
         owners = list(map(names.__getitem__, found.message.tolist()))
         other = np.flatnonzero(~asked)
-        for at, name in zip(other.tolist(), self._names(pairs, found, other, found.name), strict=True):
-            owners[at] = name
+        index = found.message[other]
+        columns = zip(
+            other.tolist(), pairs.start[index].tolist(), pairs.end[index].tolist(), found.name[other].tolist(),
+            (found.data[other] - FIXED).tolist(),
+            strict=True,
+        )  # fmt: skip
+        for at, start, end, begin, after in columns:
+            try:
+                owners[at] = self._whole_name(pairs.octets, start, end, begin, after)
+            except _Odd:
+                owners[at] = None
         return owners
 
     def data(self, pairs: DnsPairs, found: Records) -> list[str | None]:
         """Return the data of each record."""
         octets, addresses = pairs.octets, self._addresses
+        self._targets.clear()
         length = found.end - found.data
         plain = ((found.type == Type.A) & (length == 4)) | ((found.type == Type.AAAA) & (length == 16))
         columns = zip(plain.tolist(), found.data.tolist(), found.end.tolist(), strict=True)
@@ -113,26 +123,26 @@ class MessageTexts:
         except _Odd:
             return None
 
-    def _names(
-        self, pairs: DnsPairs, found: Records, which: NDArray[np.int64], places: NDArray[np.int64]
-    ) -> list[str | None]:
-        """Return the names at ``places`` of the records ``which``."""
-        index, names = found.message[which], list[str | None]()
-        columns = zip(pairs.start[index].tolist(), pairs.end[index].tolist(), places[which].tolist(), strict=True)
-        for start, end, at in columns:
-            try:
-                names.append(self._name(pairs.octets, start, end, at)[0])
-            except _Odd:
-                names.append(None)
-        return names
+    def _whole_name(self, octets: bytes, start: int, end: int, begin: int, after: int) -> str:
+        """Return the name that stands between two places; raise _Odd where it ends elsewhere."""
+        raw = octets[begin:after]
+        if raw[-1:] == b"\0" and (len(raw) < 2 or raw[-2] < 0xC0):  # surely no pointer at its end
+            return self._labels[raw[:-1]]
+        if len(raw) == 2:
+            target = start + (int.from_bytes(raw, "big") & 0x3FFF)
+            known = self._targets.get(target) if target < begin else None  # beyond it lie other messages
+            if known is not None:
+                return known
+        name, _, behind = self._name(octets, start, end, begin)
+        if behind != after:
+            raise _Odd
+        return name
 
     def _data(self, octets: bytes, start: int, end: int, kind: int, data: int, after: int) -> str:
         """Return a record's data."""
         mark = self._mark
         if kind in _NAMES:
-            target, _, behind = self._name(octets, start, end, data)
-            if behind != after:
-                raise _Odd
+            target = self._targets[data] = self._whole_name(octets, start, end, data, after)
             return f"{mark}{target}{mark}"
         if kind == Type.SOA:
             first, _, second = self._name(octets, start, end, data)
