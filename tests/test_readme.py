@@ -120,7 +120,7 @@ def test_programs_run(readme: str) -> None:
 def test_commands_to_type_exist(readme: str) -> None:
     """``make VERB`` and ``sniffkit COMMAND`` in the text are verbs of the Makefile and commands of the program."""
     text = (ROOT / readme).read_text(encoding="utf-8")
-    verbs = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    verbs = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     typed = [*"\n".join(blocks(readme, "sh")).splitlines(), *re.findall(r"`((?:make|sniffkit) [^`]+)`", text)]
     lines = [shlex.split(line, comments=True) for line in typed if line.strip()]
     assert lines, f"{readme} shows nothing to type"
