@@ -13,6 +13,8 @@ def infer_fin(connection: ConnectionState, segment: Segment, me: End, peer: End)
     if peer.fin is not None or peer.state not in (State.ESTABLISHED, State.CLOSE_WAIT):
         return
     ack = segment.acknowledgment
+    if peer.seen and connection.begun_in_the_middle and peer.next == peer.first:
+        return  # it sent nothing but bare acks: the first was a keep-alive, one below its next number
     if peer.seen:
         covers = peer.next is not None and ahead(ack, peer.next) == 1
     else:  # one direction only: the bare confirmation after our own FIN, one further than before

@@ -137,6 +137,8 @@ class ConnectionState:
         me.seen = True
         if not flags & RST:
             end = (segment.sequence + segment.length + bool(flags & SYN) + bool(flags & FIN)) & 0xFFFFFFFF
+            if me.next is None:
+                me.first = segment.sequence
             if me.next is None or ahead(end, me.next) > 0:
                 me.next = end
             me.window = segment.window

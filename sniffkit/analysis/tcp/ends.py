@@ -27,6 +27,7 @@ class End:
         "fin_acknowledged",
         "fin_inferred",
         "fin_order",
+        "first",
         "last",
         "listened",
         "next",
@@ -49,6 +50,7 @@ class End:
         self.syn_time = 0
         self.listened = False  # came to SYN-RECEIVED from LISTEN, so a reset leads back there
         self.open_shown = False  # has sent something that only an ESTABLISHED end sends
+        self.first: int | None = None  # the first sequence number seen of it
         self.next: int | None = None  # one past the highest sequence number known to have left it
         self.acknowledged: int | None = None  # its latest acknowledgment number
         self.window = 0

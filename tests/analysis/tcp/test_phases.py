@@ -158,6 +158,15 @@ LADDERS = {
     < SA   300   ack 101 client SYN-SENT      server SYN-RECEIVED   handshake handshake.syn-ack +tcp.syn-data-refused
     > PA   101:10 ack 301 client ESTABLISHED  server ESTABLISHED    handshake handshake.ack
     """,
+    # A capture that begins with a keep-alive, one below the next number: its answer confirms no FIN.
+    "begun with a keep-alive": """
+    > A    5000 ack 9000 client ESTABLISHED   server ESTABLISHED    midstream +tcp.midstream
+    < A    9000 ack 5001 client ESTABLISHED   server ESTABLISHED    midstream
+    > A    5000 ack 9000 client ESTABLISHED   server ESTABLISHED    midstream
+    < A    9000 ack 5001 client ESTABLISHED   server ESTABLISHED    midstream
+    > PA   5001:5 ack 9000 client ESTABLISHED server ESTABLISHED    midstream
+    < A    9000 ack 5007 client FIN-WAIT-2    server CLOSE-WAIT     teardown teardown.ack-1 +tcp.inferred
+    """,
     "begun in the middle": """
     > PA   5000:10 ack 9000 client ESTABLISHED server ESTABLISHED   midstream +tcp.midstream
     < A    9000 ack 5010 client ESTABLISHED   server ESTABLISHED    midstream
