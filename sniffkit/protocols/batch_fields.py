@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from sniffkit.protocols.field_types import FieldType
     from sniffkit.sources.batch import Batch
 
 TYPED_FROM = 0x0600
@@ -25,6 +26,12 @@ TYPED_FROM = 0x0600
 LARGEST_LENGTH = 1500
 
 IN_COLUMNS = frozenset(protocol.name for protocol in REGISTER) - READ_SINGLY
+
+ALWAYS_THERE = {"sll": ("sll", "sll2"), "llc": ("llc",), "gre": ("gre",)}
+"""Protocols that are read singly though their headers begin alike, and the tables of each."""
+
+SEVERAL_TIMES = "sll.unused"
+"""Stands once more behind a short address, in the second version."""
 
 ONLY_ITS_HEADER = frozenset({"eth", "vlan", "ieee8021ad", "ipv6", "udp", "mpls"})
 LENGTH_IN_HEADER = {"ip": "ip.hdr_len", "tcp": "tcp.hdr_len"}
@@ -116,6 +123,9 @@ class BatchFields:
             if asked is not None:
                 others = np.union1d(self._odd_dns(), asked[1])
                 return self._with_others(asked[0], self.singly.field(field, others))
+        fixed = self._fixed(field) if field.protocol in ALWAYS_THERE and id != SEVERAL_TIMES else None
+        if fixed is not None:
+            return fixed
         if field.protocol not in IN_COLUMNS:
             return self.singly.field(field)
         found = self._column(id, field.protocol)
@@ -125,6 +135,27 @@ class BatchFields:
         if len(again):
             found = replaced(found, self.singly.field(field, again), again)
         return self._both_versions(found) if id == "ip.version" else found
+
+    def _fixed(self, field: FieldType) -> Occurrences | None:
+        """Return a field of those octets that every header of a protocol begins with, None for any other field."""
+        import numpy as np
+
+        parts = []
+        odd = [np.empty(0, np.int64)]
+        for protocol in REGISTER:
+            if protocol.name not in ALWAYS_THERE[field.protocol]:
+                continue
+            rows, always = self.columns.rows(protocol.name), protocol.start or protocol.header
+            odd.append(self.columns.left_out(protocol.name))
+            if field.id in always.place:
+                values = protocol.header.column(self.columns.window(protocol.name), field.id)
+                parts.append(Occurrences(rows.row, octet_spans(values, field.kind)))
+            elif field.id in protocol.header.place and len(rows):
+                return None
+        if not parts:
+            return None
+        found, again = together(parts) if len(parts) > 1 else parts[0], np.unique(np.concatenate(odd))
+        return replaced(found, self.singly.field(field, again), again) if len(again) else found
 
     def _both_versions(self, found: Occurrences) -> Occurrences:
         """Return ``ip.version`` with the versions of IPv6 headers, which Wireshark keeps under this name, too."""
@@ -202,11 +233,16 @@ class BatchFields:
 
         if id in ("dns", "mdns"):
             return self._with_others(self.singly.plain_dns.layers(id), self.singly.layers(id, self._odd_dns()))
-        if id in ("llmnr", "sll", "erspan"):
+        if id in ("llmnr", "erspan"):
             return self.singly.layers(id)
-        rows = self.columns.rows(NAMED_AFTER.get(id, id))
-        found = Occurrences(rows.row, Spans(self.batch.octets, rows.offset, np.maximum(rows.present, 0)))
-        again = self.columns.left_out(NAMED_AFTER.get(id, id)) if id != "frame" else rows.row[:0]
+        names = ALWAYS_THERE.get(id) or (NAMED_AFTER.get(id, id),)
+        parts, odd = [], [np.empty(0, np.int64)]
+        for name in names:
+            rows = self.columns.rows(name)
+            parts.append(Occurrences(rows.row, Spans(self.batch.octets, rows.offset, np.maximum(rows.present, 0))))
+            odd.append(self.columns.left_out(name) if name != "frame" else odd[0])
+        parts = [part for part in parts if len(part)] or parts[:1]
+        found, again = together(parts) if len(parts) > 1 else parts[0], np.unique(np.concatenate(odd))
         return replaced(found, self.singly.layers(id, again), again) if len(again) else found
 
 
