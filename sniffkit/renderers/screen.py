@@ -98,6 +98,7 @@ class Screen:
         """
         if self.width is None:
             return [first + text]
+        text, first, later = self.show(text), self.show(first), self.show(later)  # "->" is wider than the arrow
         room = self.width if room is None else min(room, self.width)
         if cells(first) + cells(text) <= room:
             return [(first + text.replace(_NO_BREAK, " ")).rstrip()]

@@ -85,7 +85,7 @@ class Terminal:
         head = f"{line.number:>5} {line.time:>10}  "
         source, destination = line.source or _NOBODY, line.destination or _NOBODY
         ends = f"{source} → {destination}"
-        plain = f"{head}{ends}  {line.protocol}  {line.summary}"
+        plain = self.screen.show(f"{head}{ends}  {line.protocol}  {line.summary}")
         painted = (
             f"{paint(head.rstrip(), 'number')}  {paint(source, 'source')} → "
             f"{paint(destination, 'destination')}  {paint(line.protocol, 'protocol')}  "

@@ -67,7 +67,8 @@ def test_colour_adds_nothing_but_colour(renderer: type[FieldList | HexDump | Hea
 def test_without_signs_everything_is_ascii(renderer: type[FieldList | HexDump | HeaderBox]) -> None:
     view = views("dns-lookup.pcap")[1]
     assert drawn(renderer, view, signs=False).isascii()
-    assert drawn(renderer, view, signs=False) == drawn(renderer, view).translate(ASCII)
+    # lines may break elsewhere: an arrow is wider in ASCII
+    assert drawn(renderer, view, signs=False).split() == drawn(renderer, view).translate(ASCII).split()
 
 
 def test_every_field_is_in_the_list_with_its_mark() -> None:
