@@ -120,7 +120,7 @@ def opened(paths: list[str], display_filter: str | None, findings: bool, jobs: i
         from sniffkit.commands.second_process import SecondProcess
 
         try:
-            return SecondProcess(paths, display_filter, findings, jobs)
+            return SecondProcess(paths, display_filter, findings, jobs, BATCH_OCTETS)
         except OSError:
             pass  # the system lets no process be started: it can be done without
     return open_captures(paths, batch_octets=BATCH_OCTETS)

@@ -33,14 +33,21 @@ _AHEAD = 2
 class SecondProcess:
     """The second process, seen from the first; what it tells of its source is kept here under the same names."""
 
-    def __init__(self, paths: Sequence[str], display_filter: str | None, findings: bool, jobs: int) -> None:
+    def __init__(
+        self, paths: Sequence[str], display_filter: str | None, findings: bool, jobs: int, batch_octets: int
+    ) -> None:
         """Start it, and wait until the capture is open. Raises what opening a capture or a filter raises."""
         self.damage: list[DamagedCapture] = []
         self.damage_untold = 0
         self.octets_read = 0
         self.octets_total: int | None = None
         self.checksums: ChecksumFacts | None = None
-        asked = [str(int(findings)), str(jobs), *([] if display_filter is None else [display_filter])]
+        asked = [
+            str(int(findings)),
+            str(jobs),
+            str(batch_octets),
+            *([] if display_filter is None else [display_filter]),
+        ]
         command = [sys.executable, "-P", "-c", _START, os.pathsep.join(sys.path), str(len(asked)), *asked, *paths]
         # In a group of its own Ctrl-C reaches this process only, which then ends the other.
         group: dict[str, Any] = {"process_group": 0} if hasattr(os, "setpgid") else {}
@@ -122,18 +129,20 @@ def _widen(pipe: BinaryIO) -> None:
 def answer() -> None:
     """The second process: read the captures that the command line names and write every batch to standard output."""
     count = int(sys.argv[1])
-    findings, jobs, *display_filter = sys.argv[2 : 2 + count]
+    findings, jobs, batch_octets, *display_filter = sys.argv[2 : 2 + count]
     pipe = os.fdopen(os.dup(1), "wb", _PIPE_OCTETS)
     os.dup2(2, 1)  # whatever else is printed must not come between the batches
     try:
-        _answer(pipe, sys.argv[2 + count :], display_filter, findings == "1", int(jobs))
+        _answer(pipe, sys.argv[2 + count :], display_filter, findings == "1", int(jobs), int(batch_octets))
         pipe.close()
     except BrokenPipeError:
         pass  # the first process has ended
     os._exit(0)
 
 
-def _answer(pipe: BinaryIO, paths: list[str], display_filter: list[str], findings: bool, jobs: int) -> None:
+def _answer(
+    pipe: BinaryIO, paths: list[str], display_filter: list[str], findings: bool, jobs: int, batch_octets: int
+) -> None:
     import numpy as np
 
     from sniffkit.analysis.flows.prepared import Preparer
@@ -143,7 +152,7 @@ def _answer(pipe: BinaryIO, paths: list[str], display_filter: list[str], finding
     from sniffkit.sources import open_captures
 
     try:
-        with open_captures(paths) as source:
+        with open_captures(paths, batch_octets=batch_octets) as source:
             preparer = Preparer(findings=findings)
             if display_filter:
                 packets = PacketFilter(display_filter[0])
