@@ -263,6 +263,7 @@ class _Fields:
         self._first = True
 
     def batch(self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None) -> None:
+        self._views.feed(facts)
         for lesson in self._story.tell(facts, lines, wanted):
             self._screen.write("" if self._first else "\n")
             self._first = False

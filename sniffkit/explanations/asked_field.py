@@ -25,6 +25,7 @@ class FieldFacts(TypedDict, total=False):
     window_scaled:    octets, None where the scale is unknown; window_scale: shift, UNKNOWN or NOT_USED
     acked_packet, acked_rtt_ns: which packet this one answers, and after how long
     ack_previous:     relative ack of this end's segment before; ack_advance: octets newly acknowledged
+    analysed:         what tcp.analysis.* says of it: id, value and the value's text
     checksum_...:     "good", "bad", "offload" or "unchecked"
     vendor_...:       who made the card with that address
     """
@@ -46,6 +47,7 @@ class FieldFacts(TypedDict, total=False):
     acked_rtt_ns: int
     ack_previous: int
     ack_advance: int
+    analysed: tuple[tuple[str, int, str], ...]
     checksum_ip: str
     checksum_tcp: str
     checksum_udp: str

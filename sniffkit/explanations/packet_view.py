@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from sniffkit.explanations.analysed_segments import AnalysedSegments
 from sniffkit.explanations.field_facts import checksum_state, field_facts, vendors
 from sniffkit.explanations.field_nesting import letters, nested
 from sniffkit.explanations.field_reasons import field_reason
@@ -130,13 +131,21 @@ class PacketViews:
         self._full = full
         self._once = once and not full
         self._told: set[str] = set()
+        self._analysed = AnalysedSegments()
+
+    def feed(self, facts: BatchFacts) -> None:
+        """Take the next batch: what is in flight depends on all segments before, also those that are not viewed."""
+        self._analysed.feed(facts)
 
     def view(self, facts: BatchFacts, row: int, lesson: PacketLesson) -> PacketView:
-        """Return the view of one packet of a batch."""
+        """Return the view of one packet of the batch fed last."""
         batch = facts.columns.batch
         octets, length = batch.packet(row), int(batch.length[row])
         packet = read_packet(octets, int(batch.link_type[row]), length)
-        return self.of(packet, octets, length, field_facts(facts, row), lesson)
+        known = field_facts(facts, row)
+        if "relative_seq" in known:
+            known["analysed"] = self._analysed.of(int(facts.tcp_at[row]))
+        return self.of(packet, octets, length, known, lesson)
 
     def of(self, packet: Packet, octets: bytes, length: int, facts: FieldFacts, lesson: PacketLesson) -> PacketView:
         """Return the view of a packet that was read; ``length``: octets on the wire."""
@@ -221,10 +230,11 @@ class _LayerOf:
         facts, layer = self._facts, self.layer
         if layer.protocol != "tcp" or not self._known or "relative_seq" not in facts:
             return layer
-        derived = [("tcp.stream", facts["stream"])]
-        if facts["next_seq"] > facts["relative_seq"]:
-            derived.insert(0, ("tcp.nxtseq", facts["next_seq"]))
-        fields = [*layer.fields, *(FieldValue(id, value, str(value), layer.offset, 0, 0) for id, value in derived)]
+        stream, following = facts["stream"], facts["next_seq"]
+        derived = [("tcp.stream", stream, str(stream)), *facts.get("analysed", ())]
+        if following > facts["relative_seq"]:
+            derived.insert(0, ("tcp.nxtseq", following, str(following)))
+        fields = [*layer.fields, *(FieldValue(id, value, text, layer.offset, 0, 0) for id, value, text in derived)]
         return replace(layer, fields=fields)
 
     def field(self, entry: Nested) -> FieldView:

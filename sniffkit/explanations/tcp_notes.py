@@ -195,6 +195,9 @@ class TcpNotes:
             silence_ns = int(times[at]) - int(times[before])
             if 0 < silence_ns < _NO_DIFFERENCE:
                 key, more = f"{key}.after", {"silence_ns": silence_ns}
+        elif name == "window_full" and (before := self._before(facts, at, other_side=True)) is not None:
+            # That is what the mark means: as much in flight as the other end's latest segment has room for.
+            key, more = f"{key}.of", {"flight": int(marks.window_size[before])}
         return self._note(f"tcp.mark.{name}", _level(name), {**values, **more}, key)
 
     @staticmethod

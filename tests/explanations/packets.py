@@ -28,6 +28,7 @@ def views(name: str, language: Language = "en", *, full: bool = False, once: boo
     with open_captures([str(CAPTURES / name)]) as source:
         for batch in source:
             facts = analysis.feed(batch)
+            maker.feed(facts)
             lines = listing.lines(facts)
             for lesson in story.tell(facts, lines):
                 assert isinstance(lesson, PacketLesson)

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sniffkit.explanations.packet_view import PacketView
 from tests.explanations.packets import field, view_of, views
+
+
+def has(view: PacketView, id: str) -> bool:
+    """Return whether a packet has a field."""
+    return any(field.id == id for layer in view.layers for field in layer.fields)
 
 
 def test_a_field_is_named_placed_and_explained() -> None:
@@ -78,6 +84,25 @@ def test_the_window_is_scaled_where_the_scale_is_known() -> None:
     assert field(views("handshake-close-4.pcap")[0], "tcp.window_size_value").aside == ""  # never in a SYN
     unknown = field(views("midstream.pcap")[0], "tcp.window_size_value")
     assert unknown.aside == "scale unknown, the SYN was not captured"
+
+
+def test_what_follows_from_the_packets_before_stands_with_the_segment() -> None:
+    first, again = views("timeout-retransmission.pcap")[3:5]
+    assert field(first, "tcp.analysis.bytes_in_flight").value == "18"
+    assert not has(first, "tcp.analysis.retransmission")
+    assert field(again, "tcp.analysis.retransmission").what.startswith("Octets that were sent before")
+    assert field(again, "tcp.analysis.rto").value == "0.225725201"
+    assert field(again, "tcp.analysis.initial_rtt").value == "0.020921050"
+    full = next(view for view in views("zero-window.pcap") if has(view, "tcp.analysis.window_full"))
+    octets = field(full, "tcp.analysis.bytes_in_flight").value
+    assert any(f"window of {octets} octets" in note.text for note in full.lesson.notes)
+
+
+def test_a_packet_captured_twice_is_no_retransmission() -> None:
+    every = views("captured-twice.pcap")
+    twice = [view for view in every if any(note.id == "tcp.captured-twice" for note in view.lesson.notes)]
+    assert twice
+    assert not any(has(view, "tcp.analysis.retransmission") for view in twice)
 
 
 def test_checksums_are_computed_again() -> None:

@@ -109,7 +109,9 @@ class _BatchTcp:
         self.marks: Marks | None = run.marks.feed(self.segments, self.numbers) if run.any_mark else None
         self.flights: AckTimes | None = None
         if run.any_flight and self.marks is not None:
-            self.flights = run.flights.feed(self.segments, self.numbers, self.marks, self._sacked())
+            self.flights = run.flights.feed(
+                self.segments, self.numbers, self.marks, sacked_octets(columns, len(self.segments))
+            )
         self.facts: TcpFacts | None = None
         if run.any_ours:
             nowhere = np.zeros(len(columns.batch), np.int64)
@@ -129,17 +131,6 @@ class _BatchTcp:
         source, destination, _ = ip_ends(columns, rows.parent, rows.parent_index)
         stream, _ = self.datagrams.feed(source, destination, columns["udp.srcport"], columns["udp.dstport"])
         return Occurrences(rows.row, stream)
-
-    def _sacked(self) -> NDArray[np.int64]:
-        """Return how many octets the first three SACK blocks of each segment cover, int64 (m,)."""
-        sacked = np.zeros(len(self.segments), np.int64)
-        index, left = self.columns.sparse("tcp.options.sack_le")
-        right = self.columns.sparse("tcp.options.sack_re")[1]
-        if len(index):
-            first = np.searchsorted(index, index)
-            early = np.arange(len(index)) - first < 3
-            np.add.at(sacked, index[early], (right - left)[early].astype(np.int64))
-        return sacked
 
     @cached_property
     def _told(self) -> NDArray[np.bool_]:
@@ -264,6 +255,18 @@ class _BatchTcp:
         rows = np.array([row for row, steps in taken for _ in steps], np.int64)
         steps = np.array([step for _, steps in taken for step in steps], object)
         return Occurrences(self.segments.row[rows], steps)
+
+
+def sacked_octets(columns: Columns, count: int) -> NDArray[np.int64]:
+    """Return how many octets the first three SACK blocks of each of ``count`` segments cover, int64 (m,)."""
+    sacked = np.zeros(count, np.int64)
+    index, left = columns.sparse("tcp.options.sack_le")
+    right = columns.sparse("tcp.options.sack_re")[1]
+    if len(index):
+        first = np.searchsorted(index, index)
+        early = np.arange(len(index)) - first < 3
+        np.add.at(sacked, index[early], (right - left)[early].astype(np.int64))
+    return sacked
 
 
 class StreamTimes:
