@@ -80,20 +80,21 @@ def run(
     from sniffkit.sources import open_captures
 
     chosen = PacketFilter(filter, only, [field.id for field in fields])
-    with open_captures(paths) as source, ExitStack() as stack:
-        write: Callable[[BatchFields, NDArray[np.bool_] | None], None]
-        if parquet is None:
-            write = FieldTable(fields, layout, sys.stdout.buffer, sys.stdout.isatty()).write
-        else:
-            write = stack.enter_context(dataset(fields, layout.occurrence, parquet))
-        for found, wanted in chosen.read(source, ahead=count is None):
-            if count is not None:
-                places = wanted.nonzero()[0]
-                wanted[places[count:]] = False
-                count -= min(count, len(places))
-            write(found, wanted)
-            if count == 0:
-                break
+    with open_captures(paths) as source:
+        with ExitStack() as stack:
+            write: Callable[[BatchFields, NDArray[np.bool_] | None], None]
+            if parquet is None:
+                write = FieldTable(fields, layout, sys.stdout.buffer, sys.stdout.isatty()).write
+            else:
+                write = stack.enter_context(dataset(fields, layout.occurrence, parquet))
+            for found, wanted in chosen.read(source, ahead=count is None):
+                if count is not None:
+                    places = wanted.nonzero()[0]
+                    wanted[places[count:]] = False
+                    count -= min(count, len(places))
+                write(found, wanted)
+                if count == 0:
+                    break
         raise typer.Exit(finish(source))
 
 

@@ -78,6 +78,7 @@ def flows(
 
     if sort not in ORDERS:
         raise UsageError("usage.bad-value", option="--sort", value=sort, wanted="|".join(ORDERS), help=_HELP)
+    _check_together(sort, findings, {"--json": json, "--csv": csv, "--parquet": parquet is not None})
     catalogue, color = Catalogue(chosen_language(lang)), chosen_color(color)
     paths = chosen_files(files, read)
     collect_rarely()
@@ -103,6 +104,15 @@ def flows(
 
 
 _HELP = "sniffkit flows --help"
+
+
+def _check_together(sort: str, findings: bool, forms: dict[str, bool]) -> None:
+    """Refuse options of which one would be passed over without a word. Raises UsageError."""
+    given = [name for name, asked in forms.items() if asked]
+    if findings:  # ranked by themselves, and not made of columns
+        given = ["--findings", *(["--sort"] if sort != "stream" else []), *(name for name in given if name != "--json")]
+    if len(given) > 1:
+        raise UsageError("usage.not-together", one=given[0], other=given[1], help=_HELP)
 
 
 def in_order(flows: Iterator[Flow], sort: str, top: int | None) -> Iterable[Flow]:

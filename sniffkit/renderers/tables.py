@@ -44,6 +44,8 @@ def arrow_table(kinds: Mapping[str, str], parts: Iterable[Mapping[str, Any]]) ->
 class ParquetFile:
     """A dataset that DuckDB, Polars or Spark read as it is: one file in a folder, written part by part.
 
+    Where the work is broken off, the file is taken away again.
+
     Raises UsageError where pyarrow is not installed, SniffkitError where nothing can be written there.
     """
 
@@ -59,7 +61,7 @@ class ParquetFile:
             Path(folder).mkdir(parents=True, exist_ok=True)
             self._writer = pyarrow.parquet.ParquetWriter(self.path, self._schema)
         except OSError as error:
-            raise SniffkitError("usage.output-failed", reason=error.strerror or str(error)) from None
+            raise SniffkitError("usage.output-failed", reason=f"{folder}: {error.strerror or error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -67,8 +69,15 @@ class ParquetFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._write_group()
-        self._writer.close()
+        whole = False
+        try:
+            if kind is None:
+                self._write_group()
+            self._writer.close()
+            whole = kind is None
+        finally:
+            if not whole:  # half a table must not stand there as if it were one
+                self.path.unlink(missing_ok=True)
 
     def write(self, part: Mapping[str, Any]) -> None:
         """Add rows; every so many of them become a row group."""

@@ -155,6 +155,20 @@ def test_findings_name_their_packets(sniffkit: Callable[..., Any]) -> None:
         assert [json.loads(line)["number"] for line in lines][: len(one["packets"])] == one["packets"]
 
 
+@pytest.mark.parametrize(
+    ("options", "one", "other"),
+    [
+        (["--json", "--csv"], "--json", "--csv"),
+        (["--findings", "--parquet", "unused"], "--findings", "--parquet"),
+        (["--findings", "--sort", "rtt"], "--findings", "--sort"),
+    ],
+)
+def test_no_option_is_passed_over(sniffkit: Callable[..., Any], options: list[str], one: str, other: str) -> None:
+    run = sniffkit("flows", *options, CAPTURES / "refused-port.pcap")
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith(f"sniffkit: {one} and {other} cannot stand together\n")
+
+
 def test_nothing_worth_looking_at(sniffkit: Callable[..., Any]) -> None:
     run = sniffkit("flows", "--findings", CAPTURES / "handshake-close-4.pcap")
     assert (run.code, run.out) == (0, "Nothing stands out.\n")

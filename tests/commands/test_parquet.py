@@ -86,3 +86,17 @@ def test_where_nothing_can_be_written(sniffkit: Callable[..., Any], tmp_path: Pa
         done = sniffkit(*command, "--parquet", occupied, CAPTURES / "http-exchange.pcapng", debug=False)
         assert (done.code, done.out) == (1, "")
         assert done.err.startswith("sniffkit: the output could not be written: ")
+
+
+def test_what_is_broken_off_leaves_no_file(tmp_path: Path) -> None:
+    def write(stop: bool) -> None:
+        with tables.ParquetFile({"number": "int64"}, str(tmp_path), "flows") as file:
+            file.write({"number": [1, 2]})
+            if stop:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write(stop=True)
+    assert not list(tmp_path.iterdir())
+    write(stop=False)
+    assert read(tmp_path / "flows.parquet").num_rows == 2
