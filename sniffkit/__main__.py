@@ -5,9 +5,12 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command line."""
-    from sniffkit.commands import run
+    try:
+        from sniffkit.commands import run
 
-    run()
+        run()
+    except KeyboardInterrupt:  # while modules are still being loaded
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":
