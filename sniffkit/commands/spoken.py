@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -14,8 +16,12 @@ HEADINGS = {
     "Options:": "heading.options",
     "Commands:": "heading.commands",
     "Show this message and exit.": "help",
+    "[default: ": "heading.default",
 }
 """What Typer writes, and which help text stands for it."""
+
+DESCRIPTIONS = 30
+"""Cells of the widest left column; what is wider has its description below."""
 
 
 def spoken(text: str) -> str:
@@ -27,8 +33,41 @@ def spoken(text: str) -> str:
     return text
 
 
+def count_cells(formatter: Any) -> None:
+    """Let a page be broken by terminal cells, of which a Chinese character takes two: Typer counts characters."""
+    from sniffkit.renderers.screen import Screen, cells
+
+    def lines(text: str, room: int) -> list[str]:
+        return Screen(sys.stdout, width=room).wrapped(text)
+
+    def write_text(text: str) -> None:
+        indent = " " * formatter.current_indent
+        paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+        broken = [
+            "\n".join(indent + line for line in lines(each, formatter.width - len(indent))) for each in paragraphs
+        ]
+        formatter.write("\n\n".join(broken) + "\n")
+
+    def write_dl(rows: Sequence[tuple[str, str]], col_max: int = DESCRIPTIONS, col_spacing: int = 2) -> None:
+        left = min(max(cells(name) for name, _ in rows), col_max) + col_spacing
+        margin = " " * (formatter.current_indent + left)
+        for name, description in rows:
+            begin = " " * formatter.current_indent + name
+            begin = begin.ljust(len(margin)) if cells(name) <= left - col_spacing else f"{begin}\n{margin}"
+            broken = lines(spoken(description), formatter.width - len(margin))
+            formatter.write((begin + f"\n{margin}".join(broken)).rstrip() + "\n")
+
+    formatter.write_text, formatter.write_dl = write_text, write_dl
+
+
 class SpokenCommand(TyperCommand):
     """A command with such a page."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the page."""
+        if asked_language() != "en":
+            count_cells(formatter)
+        super().format_help(ctx, formatter)
 
     def get_help(self, ctx: Any) -> str:
         """Return the help page."""
@@ -37,6 +76,12 @@ class SpokenCommand(TyperCommand):
 
 class SpokenGroup(TyperGroup):
     """The program itself with such a page."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the page."""
+        if asked_language() != "en":
+            count_cells(formatter)
+        super().format_help(ctx, formatter)
 
     def get_help(self, ctx: Any) -> str:
         """Return the help page."""

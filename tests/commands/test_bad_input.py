@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from sniffkit.renderers.screen import cells
+
 CAPTURE = Path(__file__).parents[2] / "captures" / "handshake-close-4.pcap"
 WHOLE = CAPTURE.read_bytes()
 HEADER = WHOLE[:24]
@@ -149,6 +151,19 @@ def test_the_language_may_stand_before_the_command(sniffkit: Callable[..., Any],
     assert run.code == 0
     assert "显示当前 shell 的补全脚本" in run.out
     assert "completion for the current shell" not in run.out
+
+
+@pytest.mark.parametrize("command", ["", "explain", "flows", "fields", "dns", "arp", "resolve", "live", "interfaces"])
+def test_a_help_page_in_chinese_fits_the_terminal(
+    sniffkit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """A Chinese character takes two cells of the 80 there are, and no line begins with a full stop."""
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = sniffkit("--lang", "zh", *command.split(), "--help", debug=False).out.splitlines()
+    assert [line for line in lines if cells(line) > 80] == []
+    assert [line for line in lines if line.strip()[:1] in ("。", "，", "）")] == []
+    assert max(cells(line) for line in lines) > 60, "lines are filled"
+    assert any(line.endswith("显示本帮助后退出。") for line in lines)
 
 
 def test_the_language_before_a_command_is_that_commands(sniffkit: Callable[..., Any]) -> None:
