@@ -80,7 +80,7 @@ def tell(source: Source, chosen: ChosenPackets, language: Language, color: str, 
     from sniffkit.renderers.screen import Screen, stdout
     from sniffkit.renderers.terminal import Terminal
 
-    story = DnsStory(Catalogue(language), verbose, chosen.any_of)
+    story = DnsStory(Catalogue(language), verbose, chosen.any_of if chosen.asks else None)
     terminal = Terminal(Screen.of(stdout(), color))
     for columns in chosen.columns(source):
         terminal.tell(story.tell(columns))

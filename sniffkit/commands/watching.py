@@ -177,12 +177,13 @@ class Watching:
             self.listing.first_time = int(batch.time_ns[0])
         if not self.counted and not self.wishes.json:
             self._give_way(batch)
-        wanted = self.wishes.filter.feed(batch)[1] if self.wishes.filter is not None else None
-        if self.counted or self.detail == Detail.COUNTS:
-            self.counts.feed(self.analysis.feed(batch, told=False).columns)
+        counted = self.counted or self.detail == Detail.COUNTS
+        facts = self.analysis.feed(batch, told=not counted)
+        wanted = self.wishes.filter.judge(facts.columns)[1] if self.wishes.filter is not None else None
+        if counted:
+            self.counts.feed(facts.columns)
             self._uncounted += 0 if self.counted else len(batch)
             return
-        facts = self.analysis.feed(batch)
         lines = self.listing.lines(facts)
         self.counts.packets.update(lines.protocol)
         self.status.clear()
@@ -307,7 +308,7 @@ class Watching:
         self._tell_uncounted(self.analysis.packets)
         self.status.clear()
         if not self.wishes.json and self.recorder.keep:
-            self.terminal.summary(summarise(self.analysis, self.counts.packets, self.catalogue))
+            self.terminal.summary(summarise(self.analysis, self.counts.packets, self.catalogue, live=True))
             self.screen.stream.flush()
         failure, code = self.recorder.failure, ExitCode.OK
         if isinstance(failure, SniffkitError):

@@ -107,6 +107,8 @@ class ArpStory:
             names = ("resolution", "duplicate-address-detection", "advertisement", "unanswered", "warnings")
             values: dict[str, Any] = {name.replace("-", "_"): neighbours[name] for name in names}
             paragraphs.append(say("nd.summary", routers=len(self._neighbours.routers), **values))
+        if paragraphs and self._chosen is not None:
+            paragraphs.append(say("summary.whole"))
         limits: tuple[Note, ...] = () if paragraphs else (Note("arp.limit.none", "note", say("arp.limit.none")),)
         each = (("arp.tables", self._arp.hosts), ("nd.tables", self._neighbours.hosts))
         tables = tuple(host_table(say(title), hosts, hosts.now, self._catalogue) for title, hosts in each if hosts.now)

@@ -80,7 +80,8 @@ class DnsStory:
         names = ("questions", "answers", "unanswered", "asked-again", "unasked")
         found: dict[str, Any] = {name.replace("-", "_"): counts[name] for name in names}
         heading = say("dns.summary", **found)
-        return Summary(heading, (), (self._table(),) if self._servers else (), tuple(self._limits()))
+        whole = (say("summary.whole"),) if self._chosen is not None else ()
+        return Summary(heading, whole, (self._table(),) if self._servers else (), tuple(self._limits()))
 
     def _limits(self) -> Iterator[Note]:
         """Yield what cannot be seen here."""
@@ -107,7 +108,7 @@ class DnsStory:
             rows.append((escaped(server), str(questions), str(answers), str(again), median))
         headings = tuple(say(f"dns.table.{name}") for name in ("server", "questions", "answers", "again", "median"))
         more = len(asked) - SERVERS_SHOWN
-        note = say("summary.more", count=more) if more > 0 else ""
+        note = say("summary.rest", count=more) if more > 0 else ""
         return Table("", headings, tuple(rows), frozenset({1, 2, 3, 4}), note)
 
     def _run(self, run: DnsRun) -> Iterator[PacketLesson]:

@@ -32,11 +32,12 @@ def summarise(
     catalogue: Catalogue,
     comments: tuple[str, ...] = (),
     names: Mapping[str, str] = MappingProxyType({}),
+    live: bool = False,
 ) -> Summary:
     """Return the summary of everything that was fed to ``analysis``.
 
     protocols: packets by protocol; comments: what people wrote about the whole capture; names: those of addresses that
-    the capture brings along
+    the capture brings along; live: there is no file that other commands could read
     """
     say = catalogue.text
     earliest = min(analysis.first_ns, analysis.frames.earliest_ns or analysis.first_ns)
@@ -49,7 +50,7 @@ def summarise(
     if protocols:
         told = comma.join(f"{name} {count}" for name, count in protocols.most_common(8))
         paragraphs.append(say("summary.protocols", protocols=told))
-    found = (_conversations(analysis, catalogue), _datagrams(analysis, catalogue))
+    found = (_conversations(analysis, catalogue, live), _datagrams(analysis, catalogue, live))
     tables = [table for table in found if table is not None]
     paragraphs += [say("summary.comment", comment=escaped(comment)) for comment in comments[:SHOWN]]
     if names:
@@ -58,7 +59,7 @@ def summarise(
     return Summary(heading, tuple(paragraphs), tuple(tables), tuple(_limits(analysis, catalogue)))
 
 
-def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | None:
+def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue, live: bool) -> Table | None:
     totals, streams = analysis.tcp_totals, analysis.streams
     if not totals.count:
         return None
@@ -99,12 +100,12 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | N
         say(f"summary.{name}") for name in ("stream", "ends", "packets", "octets", "opened", "closed", "states")
     )
     count = totals.count + totals.forgotten
-    note = say("summary.more", count=count - len(rows)) if count > len(rows) else ""
-    title = say("summary.conversations", count=count)
+    note = say("summary.rest" if live else "summary.more", count=count - len(rows)) if count > len(rows) else ""
+    title = say("summary.conversations-live" if live else "summary.conversations", count=count)
     return Table(title, headings, tuple(rows), frozenset({0, 2, 3}), note)
 
 
-def _datagrams(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | None:
+def _datagrams(analysis: CaptureAnalysis, catalogue: Catalogue, live: bool) -> Table | None:
     totals, pairs = analysis.udp_totals, analysis.datagrams.pairs
     if not totals.count:
         return None
@@ -118,7 +119,7 @@ def _datagrams(analysis: CaptureAnalysis, catalogue: Catalogue) -> Table | None:
         rows.append((str(number), f"{one} → {other}", f"{packets[0]}/{packets[1]}", f"{octets[0]}/{octets[1]}"))
     headings = (say("summary.stream"), say("summary.udp-ends"), say("summary.packets"), say("summary.octets"))
     count = totals.count + totals.forgotten
-    note = say("summary.more", count=count - len(rows)) if count > len(rows) else ""
+    note = say("summary.rest" if live else "summary.more", count=count - len(rows)) if count > len(rows) else ""
     return Table(say("summary.datagrams", count=count), headings, tuple(rows), frozenset({0, 2, 3}), note)
 
 

@@ -118,7 +118,8 @@ def test_a_filter_shows_whole_exchanges(tmp_path: Path, sniffkit: Callable[..., 
         records = [json.loads(line) for line in sniffkit("arp", "--json", path, "-Y", filter).out.splitlines()]
         packets = [one["question_packets"] + [answer["packet"] for answer in one["answers"]] for one in records]
         assert packets == shown
-        told = sniffkit("arp", path, "-Y", filter, "--lang", "en").out.partition("Who knows whom")[0]
+        told, _, summary = sniffkit("arp", path, "-Y", filter, "--lang", "en").out.partition("Who knows whom")
+        assert "of the whole capture, not only of what the filter chose" in summary
         numbers = [int(line[:5]) for line in told.splitlines() if line[:5].strip().isdigit()]
         assert numbers == [number for packet in shown for number in packet]
     assert sniffkit("arp", path, "-Y", "arp.opcod").code == 2

@@ -130,6 +130,13 @@ def test_usage_errors(sniffkit: Callable[..., Any]) -> None:
     assert sniffkit("dns", "no-such.pcap").code == 3
 
 
+def test_with_a_filter_the_summary_says_that_it_is_of_everything(sniffkit: Callable[..., Any]) -> None:
+    filtered = sniffkit("dns", LOOKUP, "-Y", "dns.id == 0x1234", "--lang", "en").out
+    assert "answered 2," in filtered
+    assert "of the whole capture" in filtered
+    assert "of the whole capture" not in sniffkit("dns", LOOKUP, "--lang", "en").out
+
+
 def test_a_filter_shows_whole_exchanges(odd: Path, sniffkit: Callable[..., Any]) -> None:
     """A filter that means only the answer shows the question it belongs to, in JSON as in words."""
     for path, filter, names in (

@@ -180,6 +180,7 @@ def test_ctrl_c_tells_the_counters_and_the_summary(room: Classroom, tmp_path: Pa
     found = re.search(r"Summary: (\d+) packets", out)  # 11, but a busy kernel joins or repeats some
     assert found
     assert "TIME-WAIT / CLOSED" in out
+    assert "--conversation" not in out, "an option of explain, which reads files"
     assert f"{found[1]} packets captured, {found[1]} received by the filter, 0 dropped by the kernel" in running.said
     assert "UDP" not in out
 
