@@ -100,8 +100,12 @@ def _wrong_value(parameter: Any, said: str, help: str) -> UsageError:
     quoted = re.search(r"'([^']*)'", said)
     value = quoted[1] if quoted else said.split(" ", 1)[0]
     option = max(parameter.opts, key=len)
+    least, most = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
+    if str(parameter.type.name).startswith("float") and not quoted and least is not None:
+        if most is None:
+            return UsageError("usage.number-small", option=option, value=value, least=least)
+        return UsageError("usage.number-between", option=option, value=value, least=least, most=most)
     if str(parameter.type.name).startswith("int"):
-        least = getattr(parameter.type, "min", None)
         if quoted or least is None:
             return UsageError("usage.not-a-number", option=option, value=value)
         return UsageError("usage.number-small", option=option, value=value, least=least)

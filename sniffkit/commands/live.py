@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from math import isfinite
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -88,6 +89,8 @@ def live(
         raise UsageError("live.table-alone")
     if json and write == "-":
         raise UsageError("live.json-and-octets")
+    if duration is not None and not isfinite(duration):  # Typer compares, and NaN is less than nothing
+        raise UsageError("usage.number-small", option="--duration", value=duration, least=0.001)
     seconds = duration or _seconds(stop or [])
     rotation = _rotation(ring or [], megabytes, rotate, most_files, write)
     command = context.meta.get(BEHIND_DASHES) or []
@@ -167,6 +170,8 @@ def _seconds(rules: list[str]) -> float:
 def _rotation(rules: list[str], megabytes: int, rotate: int, most_files: int, write: str | None) -> Rotation | None:
     """Return when to go on in another file, in tshark's words (``rules``) or tcpdump's."""
     if not rules and not megabytes and not rotate:
+        if most_files:
+            raise UsageError("live.rotation-when", value=f"-W {most_files}")
         return None
     from sniffkit.sources.recording import Rotation
 
@@ -183,6 +188,8 @@ def _rotation(rules: list[str], megabytes: int, rotate: int, most_files: int, wr
         if not found or float(found[2]) <= 0 or (found[1] != "duration" and "." in found[2]):
             raise UsageError("live.rotation", value=rule)
         asked[found[1]] = float(found[2])
+    if asked.keys() == {"files"}:
+        raise UsageError("live.rotation-when", value="-b files")
     return Rotation(
         "numbered", int(asked.get("filesize", 0) * 1000), asked.get("duration", 0.0), int(asked.get("files", 0))
     )

@@ -34,7 +34,10 @@ Only4 = Annotated[bool, typer.Option("-4", help=say("resolve-4"))]
 Only6 = Annotated[bool, typer.Option("-6", help=say("resolve-6"))]
 Tcp = Annotated[bool, typer.Option("--tcp", help=say("resolve-tcp"))]
 NoEdns = Annotated[bool, typer.Option("--no-edns", help=say("resolve-no-edns"))]
-Timeout = Annotated[float, typer.Option("--timeout", metavar="S", min=0.05, max=60, help=say("resolve-timeout"))]
+LEAST_WAIT, MOST_WAIT = 0.05, 60
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="S", min=LEAST_WAIT, max=MOST_WAIT, help=say("resolve-timeout"))
+]
 Questions = Annotated[int, typer.Option("--questions", metavar="N", min=1, help=say("resolve-questions"))]
 
 
@@ -70,10 +73,12 @@ def resolve(
     from sniffkit.sources.writer import create_capture
 
     language, color = chosen_language(lang), chosen_color(color)
-    if name is None:
+    if not name:
         raise UsageError("resolver.no-name")
     if only_4 and only_6:
         raise UsageError("resolver.families")
+    if not timeout >= LEAST_WAIT:  # Typer compares, and NaN is less than nothing
+        raise UsageError("usage.number-between", option="--timeout", value=timeout, least=LEAST_WAIT, most=MOST_WAIT)
     wire_name, wire_kind = question_of(name, kind)
     trust = None
     if dnssec or anchor is not None:

@@ -220,7 +220,7 @@ class ResolutionStory:
         yield Fact(f"resolver.why.{key}", "lesson", values)
         if asked.number == 1:
             yield Fact("resolver.asked.iterative" if asked.edns else "resolver.asked.iterative-plain", "lesson", values)
-            if asked.name.count("."):
+            if asked.name.strip(".").count("."):
                 top = asked.name.rpartition(".")[2]
                 yield Fact("resolver.asked.whole-name", "lesson", {"top": top})
 

@@ -329,6 +329,10 @@ def test_what_can_be_typed_wrong(cable: Cable, tmp_path: Path, arguments: list[s
     [
         (["in", "-b", "size:3", "-w", "a.pcap"], "size:3 is no rule"),
         (["in", "-b", "filesize:3"], "needs a first one"),
+        (["in", "-b", "files:3", "-w", "a.pcap"], "but not when to go on"),
+        (["in", "-W", "3", "-w", "a.pcap"], "but not when to go on"),
+        (["in", "--duration", "0"], "--duration wants a number from 0.001 on, not 0"),
+        (["in", "--duration", "nan"], "--duration wants a number from 0.001 on, not nan"),
         (["in", "--table"], "--table draws on a terminal"),
         (["in", "-Y", "tcp.prt == 80"], "          tcp.prt == 80\n          ^~~~~~~\n"),
         (["in", "-q", "-Y", "arp"], "with -q no packet is told"),

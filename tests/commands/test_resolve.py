@@ -305,7 +305,9 @@ def test_the_exchange_is_saved_as_a_capture_that_explains_itself(world: RunningW
         (["www.example.com", "AXFR"], "no question about a name"),
         (["www.example.com", "--root", "10.0.0.1:x"], "--root"),
         (["www.example.com", "-4", "-6"], "-4 and -6"),
-        (["www.example.com", "--timeout", "0"], "--timeout"),
+        (["www.example.com", "--timeout", "0"], "--timeout wants a number from 0.05 to 60, not 0"),
+        (["www.example.com", "--timeout", "nan"], "--timeout wants a number from 0.05 to 60, not nan"),
+        ([""], "no name is given"),
         (["www.example.com", "--anchor", __file__], "no trust anchor"),
     ],
 )
