@@ -122,9 +122,6 @@ MESSAGES = Messages(
     },
 )
 
-LARGEST_ERROR = 127
-"""Types up to here are errors and quote a packet."""
-
 
 def read(reader: Reader) -> None:
     """Read what the type says follows; an error quotes a packet, neighbour discovery has options."""

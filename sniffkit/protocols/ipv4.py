@@ -18,23 +18,6 @@ if TYPE_CHECKING:
     from sniffkit.protocols.packet import Layer, Reader
 
 
-class Carries(IntEnum):
-    """What stands in an IPv4 packet or after an IPv6 header (IANA protocol numbers, the ones learners meet)."""
-
-    ICMP = 1
-    IGMP = 2
-    IPV4 = 4
-    TCP = 6
-    UDP = 17
-    IPV6 = 41
-    GRE = 47
-    ESP = 50
-    AH = 51
-    ICMPV6 = 58
-    OSPF = 89
-    SCTP = 132
-
-
 class OptionKind(IntEnum):
     """The whole first octet of an option: copied flag, class and number (RFC 791 section 3.1)."""
 

@@ -27,7 +27,6 @@ class Family(IntEnum):
     IPV6_DARWIN = 30
 
 
-VERSION_OF_FAMILY = {Family.IPV4: 4}
 IPV6_FAMILIES = (Family.IPV6_LINUX, Family.IPV6_NETBSD, Family.IPV6_FREEBSD, Family.IPV6_DARWIN)
 
 RAW = Header("raw", "LINKTYPE_RAW", ())

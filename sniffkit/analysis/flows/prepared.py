@@ -23,6 +23,7 @@ from sniffkit.protocols.reassembly import Reassembler
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sniffkit.analysis.facts import Fact
     from sniffkit.sources.batch import Batch
 
 TcpEnds = tuple["NDArray[np.uint64]", "NDArray[np.uint16]", "NDArray[np.uint64]", "NDArray[np.uint16]"]
@@ -56,9 +57,9 @@ class Datagrams:
 
 @dataclass(slots=True)
 class Oddities:
-    """Packets that single findings need, by kind: stream, int64 (k,), -1 where there is none, and packet number.
+    """Packets that single findings need, by kind: stream and packet number, int64 (k,) each.
 
-    wrong:   by "tcp", "udp": wrong checksums. Those of IP headers belong to the stream that they carry
+    tcp_wrong, udp_wrong: with a wrong checksum; ip_wrong: packet numbers of IPv4 headers with one
     refused: UDP streams whose datagram an ICMP error says nobody listens for
     """
 
@@ -195,7 +196,7 @@ class Preparer:
         told = self.checksums.feed(columns)
         first = columns.batch.first
         wrong = {
-            name: np.array(sorted(row for row, facts in told.items() if facts_of(facts, name)), np.int64)
+            name: np.array(sorted(row for row, facts in told.items() if _says_wrong(facts, name)), np.int64)
             for name in CHECKSUMS
         }
         tcp = np.flatnonzero(np.isin(columns.rows("tcp").row, wrong["tcp"]))
@@ -215,7 +216,7 @@ def tcp_sums(segments: Segments, numbers: StreamNumbers, octets: NDArray[np.int6
     return sums(groups, octets[real], segments.length[real], segments.time_ns[real], segments.number[real])
 
 
-def facts_of(facts: list, name: str) -> bool:  # type: ignore[type-arg]
+def _says_wrong(facts: list[Fact], name: str) -> bool:
     """Return whether a packet's facts say that its checksum of a protocol is wrong."""
     return any(fact.id == f"checksum.{name}-wrong" for fact in facts)
 
