@@ -84,7 +84,7 @@ class PacketRing:
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM if cooked else socket.SOCK_RAW, 0)
         except PermissionError as error:
-            raise refused() from error
+            raise refused(interface) from error
         try:
             self.blocks = self._make_ring(blocks)
             self._memory = mmap.mmap(self._socket.fileno(), self.blocks * BLOCK_OCTETS)

@@ -106,7 +106,7 @@ def in_user_namespace() -> bool:
         return False
 
 
-def refused() -> NotPermitted:
+def refused(interface: str) -> NotPermitted:
     """Return the error of a missing right, with what mends it here: this run with sudo, once and for all, or a pipe."""
     script = shutil.which(sys.argv[0]) if sys.argv and not sys.argv[0].endswith(".py") else None
     program = [os.path.abspath(script)] if script else [sys.executable, "-m", "sniffkit"]
@@ -120,7 +120,10 @@ def refused() -> NotPermitted:
         else "live.not-permitted",
         sudo=shlex.join(["sudo", *program, *sys.argv[1:]]),
         setcap=shlex.join(["sudo", "setcap", "cap_net_raw+eip", os.path.realpath(sys.executable)]),
-        pipe=f"sudo tcpdump -i any -U -w - | {shlex.join([*program, 'explain', '-'])}",
+        pipe=" | ".join(
+            shlex.join(each)
+            for each in (["sudo", "tcpdump", "-i", interface, "-U", "-w", "-"], [*program, "explain", "-"])
+        ),
     )
 
 

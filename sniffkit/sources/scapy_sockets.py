@@ -45,7 +45,7 @@ class ScapySocket:
         try:
             self._socket = conf.L2listen(iface=interface.name, filter=filter or None, promisc=promiscuous)
         except PermissionError as error:
-            raise refused() from error
+            raise refused(interface.name) from error
         except Exception as error:  # Scapy has no error of its own for this: it says it in words
             raise NotPermitted("live.scapy", name=interface.name, reason=str(error)) from error
         self.link_type = self._link_type(conf)

@@ -478,7 +478,7 @@ def test_without_permission_it_says_how_to_get_it(cable: Cable, tmp_path: Path) 
     assert done.returncode == 4, done.stderr
     assert f"sudo {PYTHON} -m sniffkit live in -w 'a b.pcap'" in done.stderr
     assert re.search(r"sudo setcap cap_net_raw\+eip \S+python", done.stderr)
-    assert f"tcpdump -i any -U -w - | {PYTHON} -m sniffkit explain -" in done.stderr
+    assert f"tcpdump -i in -U -w - | {PYTHON} -m sniffkit explain -" in done.stderr
 
 
 # On a terminal
