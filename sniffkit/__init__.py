@@ -31,13 +31,17 @@ __all__ = ["Capture", "open"]
 
 
 class Capture:
-    """One capture, or several read as one by time; read once, from the beginning to the end.
+    """One capture, or several read as one by time; its packets are read once, from the beginning to the end.
+
+    What they amount to is kept: ``flows`` and ``flow_table`` may be asked for as often as you like.
 
     source: where the packets come from; ``source.damage`` tells what could not be read
     """
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        self._read = False
+        self._flows: FlowAnalysis | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -49,13 +53,16 @@ class Capture:
 
     def batches(self) -> Iterator[Batch]:
         """Yield the packets in batches: octets, lengths and times as NumPy arrays."""
+        if self._read:
+            raise RuntimeError("this capture has been read to its end: open it again")
         yield from self.source
+        self._read = True
 
     def columns(self) -> Iterator[Columns]:
         """Yield the headers of each batch: ``columns["tcp.seq_raw"]`` is an array with a value a TCP header."""
         from sniffkit.protocols.columns import Columns
 
-        for batch in self.source:
+        for batch in self.batches():
             yield Columns(batch)
 
     def flows(self) -> Iterator[Flow]:
@@ -77,18 +84,22 @@ class Capture:
     def _analysis(self) -> FlowAnalysis:
         from sniffkit.analysis.flows.analysis import FlowAnalysis
 
-        analysis = FlowAnalysis()
-        for _ in analysis.read(self.source):
-            pass
-        analysis.finish()
-        return analysis
+        if self._flows is None:
+            analysis = FlowAnalysis()
+            for _ in analysis.read(self.batches()):
+                pass
+            analysis.finish()
+            self._flows = analysis
+        return self._flows
 
 
-def open(*paths: str | os.PathLike[str]) -> Capture:
+def open(path: str | os.PathLike[str], *more: str | os.PathLike[str]) -> Capture:
     """Open capture files (pcap, pcapng, compressed or not); "-" is standard input.
 
     Raises ``sniffkit.errors.NotACapture`` and ``NotPermitted``.
     """
+    from os import fspath
+
     from sniffkit.sources import open_captures
 
-    return Capture(open_captures([str(path) for path in paths]))
+    return Capture(open_captures([fspath(each) for each in (path, *more)]))

@@ -38,6 +38,21 @@ def test_batches_hold_every_packet() -> None:
         assert sum(len(batch) for batch in capture.batches()) == 2 * sum(sizes)
 
 
+def test_packets_are_read_once_and_conversations_kept() -> None:
+    """A second reading would find nothing, and nothing looks like an empty capture."""
+    with sniffkit.open(CAPTURE) as capture:
+        flows = list(capture.flows())
+        assert list(capture.flows()) == flows
+        assert capture.flow_table().num_rows == len(flows) == 2
+        with pytest.raises(RuntimeError, match="open it again"):
+            next(capture.columns())
+
+
+def test_only_paths_are_opened() -> None:
+    with CAPTURE.open("rb") as file, pytest.raises(TypeError):
+        sniffkit.open(file)  # type: ignore[arg-type]
+
+
 def test_flows_as_a_table() -> None:
     with sniffkit.open(CAPTURE) as capture:
         flows = list(capture.flows())
