@@ -240,3 +240,20 @@ def test_nasty_names_are_shown_both_ways_or_escaped(
             assert f"  {NASTY[wire]} A → 2 NOERROR" in shown
     (record,) = (json.loads(line) for line in sniffkit("dns", "--json", path).out.splitlines())
     assert record["name"].isascii()
+
+
+@pytest.mark.parametrize(
+    ("wire", "told"),
+    [(b"\xc0\x0c\0\1\0\1", "a compression loop"), (b"\x3faaa", "breaks off"), (b"\0\0\1\0\1", "")],
+    ids=["loop", "cut", "root"],
+)
+def test_a_question_whose_name_cannot_be_read_says_so(
+    wire: bytes, told: str, tmp_path: Path, sniffkit: Callable[..., Any]
+) -> None:
+    """And the command it names says why; the root's name is empty, too, but can be read."""
+    path = tmp_path / "unreadable.pcap"
+    link = Ether(src="02:00:00:00:00:0a", dst="02:00:00:00:00:0b") / IP(src="10.0.0.2", dst="10.0.0.53")
+    wrpcap(str(path), [link / UDP(sport=4000, dport=53) / (b"\0\7\1\0\0\1\0\0\0\0\0\0" + wire)])
+    out = sniffkit("dns", path, "--lang", "en").out
+    assert ("cannot be read; sniffkit explain --packet 1 says" in out) == bool(told)
+    assert told in sniffkit("explain", "--packet", "1", path, "--lang", "en").out

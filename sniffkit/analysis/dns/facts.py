@@ -220,6 +220,8 @@ def facts_of(exchange: DnsExchange) -> list[Fact]:
     if exchange.asked_for:
         facts.append(Fact("dns.query.on-behalf", "note", {**values, "number": exchange.asked_for}))
     if not answers or exchange.message is None:
+        if not exchange.name:  # the root's is "."
+            facts.append(Fact("dns.query.unreadable", "warning", {**values, "number": sent[0]}))
         facts.append(Fact("dns.unanswered", "warning", {**values, "times": len(sent)}))
         return facts
     values |= {"number": sent[0], "elapsed_ns": exchange.elapsed_ns}
