@@ -51,6 +51,7 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
     "trailer": ("ethernet",),
     "vxlan": ("overlays",),
     "tcp": ("tcp_phases", "tcp", "tcp_analysis"),
+    "udp": ("udp", "datagram_facts"),
     "error": ("errors",),
     "pcapng": ("errors",),
     "pcap": ("errors",),
