@@ -17,6 +17,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from sniffkit.explanations.catalogue import Catalogue
 from sniffkit.protocols import REGISTER
 from sniffkit.protocols.packet import read_packet
 from sniffkit.sources import open_capture
@@ -103,6 +104,19 @@ def test_an_id_stands_in_one_file() -> None:
     places = Counter((id, file) for id, file in {(text.id, text.file) for text in texts()})
     ids = Counter(id for id, _ in places)
     complain([f"{id}: in {sorted(f for i, f in places if i == id)}" for id, count in ids.items() if count > 1])
+
+
+def test_a_text_is_found_where_it_stands() -> None:
+    """The catalogue guesses the file from the key's first word: a text in another file would never be read."""
+    catalogue = Catalogue("en")
+    lost = [
+        f"{path.name}: {key}"
+        for path in sorted(TEXTS.glob("*.toml"))
+        if path.stem != "equivalents"  # has no sentences, and is asked by its name
+        for key, parts in tomllib.loads(path.read_text("utf-8")).items()
+        if catalogue.entry(key) != parts
+    ]
+    assert not lost
 
 
 def test_chinese_is_chinese_and_english_is_english() -> None:
