@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.facts import Level
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.sources.resolver.system import Opinion
-    from sniffkit.sources.resolver.trace import Event, Record, Result
+    from sniffkit.sources.resolver.trace import Event, Result
 
 SHOWN = 3
 """How many records or names stand in one sentence; an ellipsis stands for the rest."""
@@ -384,8 +384,3 @@ def some(texts: Sequence[str]) -> str:
     """Join the first few texts, each at most so long."""
     shown = [text if len(text) <= LONGEST else text[:LONGEST] + "…" for text in texts[:SHOWN]]
     return ", ".join(shown) + (", …" if len(texts) > SHOWN else "")
-
-
-def records_text(records: Sequence[Record]) -> list[str]:
-    """Return records as lines of a zone file."""
-    return [f"{each.name} {each.ttl} {each.type} {each.data}" for each in records]

@@ -85,14 +85,6 @@ class Recorder:
         """Whether everything was recorded and taken."""
         return self._ended and not self._queue
 
-    @property
-    def oldest_ns(self) -> int:
-        """The time of the first packet that waits, 0 where none does."""
-        try:
-            return int(self._queue[0].time_ns[0])
-        except IndexError:
-            return 0
-
     def take(self, seconds: float, gather: float = 0.0) -> Batch | None:
         """Return what waits, as one batch; None where nothing came for so long, or nothing will come any more.
 
