@@ -51,7 +51,7 @@ POINTS = {
          '"I do not know www.school.test; test is looked after by ns1.nic.test, ask there"',
          "The address comes along as glue (ns1.nic.test is 192.0.2.11)",
          "192.0.2.1 passes nothing on, the asker goes on."),
-        ("不要求递归（RD=0）", "“我不知道 www.school.test，test 由 ns1.nic.test 负责，去问它们”",
+        ("不要求递归（RD=0）", "“我不知道 www.school.test，test 由 ns1.nic.test 负责，去那里问”",
          "胶水记录（glue）", "192.0.2.1 并不转发，由提问者自己继续查"),
     ),
     "106, W39: caches answer most of it": (
@@ -64,7 +64,7 @@ POINTS = {
         ("asks 192.0.2.11 (top-level domain test) for www.school.test A",
          '"I don\'t know; school.test is looked after by ns1.school.test, ns2.school.test: ask there"'),
         ("向 192.0.2.11（顶级域 test）查询 www.school.test A",
-         "“我不知道；school.test 由 ns1.school.test, ns2.school.test 负责，去问它们”"),
+         "“我不知道；school.test 由 ns1.school.test, ns2.school.test 负责，去那里问”"),
     ),
     "108: the answer with AA=1, and back to the client with RA=1": (
         ("explain", "dns-resolver.pcap"),
