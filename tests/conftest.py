@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 
 EXPECTED = Path(__file__).parent / "expected"
+
+# A shell lets what it starts in the background ignore Ctrl-C, and so would every program that a test means to stop.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ALLOWED_IN_CI = re.compile(r"Python 3\.\d+|\.\./shared|this kernel", re.IGNORECASE)
 """Reasons for a skip that CI accepts, and prints: another Python, no corpus beside the clone, a feature that

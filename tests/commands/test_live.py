@@ -456,7 +456,9 @@ def test_behind_sudo_it_becomes_the_user(cable: Cable, tmp_path: Path, private: 
 @needs_real_root
 def test_where_the_user_may_not_write_it_stays_root_and_says_so(cable: Cable, tmp_path: Path, private: Path) -> None:
     sudo = {"SUDO_UID": "65534", "SUDO_GID": "65534", "SUDO_USER": "nobody"}
-    with live(cable.far, tmp_path, "in", "-q", "-b", "files:2", "-w", "a.pcap", cwd=private, env=sudo) as running:
+    with live(
+        cable.far, tmp_path, "in", "-q", "-b", "files:2", "-b", "filesize:1000", "-w", "a.pcap", cwd=private, env=sudo
+    ) as running:
         assert "nobody may not make files in ." in running.said
         assert int(status_of(running.process.pid)["CapEff"], 16) == 0
         running.end()
