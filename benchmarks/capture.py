@@ -14,7 +14,7 @@ import heapq
 import random
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -277,39 +277,51 @@ def neighbour(number: int, begin: int) -> Iterator[Event]:
     yield begin + 300, mac + GATEWAY + b"\x08\x06" + tell + b"\x00" * 18
 
 
-def traffic() -> Iterator[Event]:
-    """All conversations without end, woven together by time."""
+def woven(story: Callable[[int, int], Iterator[Event]], every_us: int) -> Iterator[Event]:
+    """Weave stories without end together by time; ``story``: takes the number of one and when it begins."""
     waiting: list[tuple[int, int, bytes, Iterator[Event]]] = []
     number, begin = 0, START_US
     while True:
         while not waiting or waiting[0][0] >= begin:
-            story = neighbour(number, begin) if number % 10 == 9 else Connection(number, begin).events()
-            now, frame = next(story)
-            heapq.heappush(waiting, (now, number, frame, story))
+            events = story(number, begin)
+            now, frame = next(events)
+            heapq.heappush(waiting, (now, number, frame, events))
             number += 1
-            begin += EVERY_US
-        now, told, frame, story = waiting[0]
+            begin += every_us
+        now, told, frame, events = waiting[0]
         yield now, frame
-        if (following := next(story, None)) is None:
+        if (following := next(events, None)) is None:
             heapq.heappop(waiting)
         else:
-            heapq.heapreplace(waiting, (following[0], told, following[1], story))
+            heapq.heapreplace(waiting, (following[0], told, following[1], events))
 
 
-def make(packets: int) -> Path:
-    """Return a pcap file of so many packets, made unless it is there already."""
-    path = FOLDER / f"{packets}-packets-edition-{EDITION}.pcap"
+def traffic() -> Iterator[Event]:
+    """All conversations without end, woven together by time."""
+    return woven(
+        lambda number, begin: neighbour(number, begin) if number % 10 == 9 else Connection(number, begin).events(),
+        EVERY_US,
+    )
+
+
+def written(path: Path, packets: int, events: Iterator[Event]) -> Path:
+    """Write the first of some events as a pcap file, unless it is there already; return its path."""
     if path.exists():
         return path
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(".part")
     with unfinished.open("wb", buffering=1 << 22) as file:
         file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1))
-        for _, (now, frame) in zip(range(packets), traffic(), strict=False):
+        for _, (now, frame) in zip(range(packets), events, strict=False):
             file.write(struct.pack("<IIII", now // 1_000_000, now % 1_000_000, len(frame), len(frame)))
             file.write(frame)
     unfinished.replace(path)  # only a whole file ever has the name
     return path
+
+
+def make(packets: int) -> Path:
+    """Return a pcap file of so many packets, made unless it is there already."""
+    return written(FOLDER / f"{packets}-packets-edition-{EDITION}.pcap", packets, traffic())
 
 
 if __name__ == "__main__":

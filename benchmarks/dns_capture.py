@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.capture import CLIENTS, FOLDER, GATEWAY, START_US, Event, checksum, ip_packet, traffic
+from benchmarks.capture import CLIENTS, FOLDER, GATEWAY, Event, checksum, ip_packet, traffic, woven, written
 
 EDITION = 1
 """Part of the file's name: a new number makes everybody generate anew."""
@@ -98,21 +98,7 @@ def lookup(number: int, begin: int) -> Iterator[Event]:
 
 def questions() -> Iterator[Event]:
     """All questions without end, woven together by time."""
-    waiting: list[tuple[int, int, bytes, Iterator[Event]]] = []
-    number, begin = 0, START_US
-    while True:
-        while not waiting or waiting[0][0] >= begin:
-            story = lookup(number, begin)
-            now, frame = next(story)
-            heapq.heappush(waiting, (now, number, frame, story))
-            number += 1
-            begin += EVERY_US
-        now, told, frame, story = waiting[0]
-        yield now, frame
-        if (following := next(story, None)) is None:
-            heapq.heappop(waiting)
-        else:
-            heapq.heapreplace(waiting, (following[0], told, following[1], story))
+    return woven(lookup, EVERY_US)
 
 
 def events() -> Iterator[Event]:
@@ -122,18 +108,7 @@ def events() -> Iterator[Event]:
 
 def make(packets: int) -> Path:
     """Return a pcap file of so many packets, made unless it is there already."""
-    path = FOLDER / f"{packets}-packets-half-dns-edition-{EDITION}.pcap"
-    if path.exists():
-        return path
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb", buffering=1 << 22) as file:
-        file.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1))
-        for _, (now, frame) in zip(range(packets), events(), strict=False):
-            file.write(struct.pack("<IIII", now // 1_000_000, now % 1_000_000, len(frame), len(frame)))
-            file.write(frame)
-    unfinished.replace(path)  # only a whole file ever has the name
-    return path
+    return written(FOLDER / f"{packets}-packets-half-dns-edition-{EDITION}.pcap", packets, events())
 
 
 if __name__ == "__main__":
