@@ -6,10 +6,10 @@ READY := .venv/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint types format bench bench-live captures expected pictures clean
+.PHONY: help setup demo test lint types format bench bench-large bench-live captures expected pictures clean
 
 help:  ## list these verbs
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## make .venv and install sniffkit and its tools in it (again only when pyproject.toml changes)
 
@@ -31,6 +31,10 @@ format: $(READY)  ## lay the code out with ruff
 
 bench: $(READY)  ## time sniffkit beside tshark, tcpdump, Scapy and dpkt (QUICK=1: on a tenth of the packets)
 	$(VENV) -m benchmarks.run $(if $(QUICK),--quick)
+
+bench-large: $(READY)  ## flows on ten million packets (QUICK=1: one million), with one job and with two, and on a flood
+	$(VENV) -m benchmarks.large $(if $(QUICK),--packets 1000000)
+	$(VENV) -m benchmarks.flood $(if $(QUICK),100000)
 
 bench-live: $(READY)  ## capture a flood beside tcpdump and Scapy, in namespaces (QUICK=1: a tenth of the packets)
 	$(VENV) -m benchmarks.live $(if $(QUICK),--quick)
