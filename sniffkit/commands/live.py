@@ -123,7 +123,7 @@ def live(
             recorder = Recorder(source, recording, count=count or 0, seconds=seconds, keep=quiet < 2)
             watching = Watching(source, recorder, wishes)
             for line in _opening_lines(catalogue, chosen, source, filter, by_default=not asked):
-                aside.write(aside.paint(line, "dim") + "\n")
+                aside.note(line)
             given = _give_up_rights(command, watching, recording)
             _tell_rights(catalogue, aside, given)
             _remember_law()
@@ -135,7 +135,7 @@ def live(
         if recording is not None and recording.path != "-":
             key = "live.written" if recording.files == 1 else "live.written-files"
             values = {"packets": f"{recording.written:,}", "file": recording.newest, "files": recording.files}
-            aside.write(aside.paint(catalogue.text(key, "text", **values), "dim") + "\n")
+            aside.note(catalogue.text(key, "text", **values))
     raise typer.Exit(code)
 
 
@@ -259,8 +259,7 @@ def _start(command: list[str], person: Any) -> subprocess.Popen[bytes]:
 
 def _tell_rights(catalogue: Catalogue, aside: Any, given: Given) -> None:
     if given.way != "nothing":
-        text = catalogue.text(f"live.dropped-rights.{given.way}", user=given.user, directory=given.directory)
-        aside.write(aside.paint(text, "dim") + "\n")
+        aside.note(catalogue.text(f"live.dropped-rights.{given.way}", user=given.user, directory=given.directory))
 
 
 def _law_file() -> str:

@@ -269,13 +269,13 @@ class Watching:
         self._draw(progress)
 
     def _draw(self, progress: Any) -> None:
-        from sniffkit.explanations.live_view import GIVEN_UP, connection_table, status_parts
+        from sniffkit.explanations.connection_table import connection_table
+        from sniffkit.explanations.live_view import status_parts
 
         if self._table is not None:
             rows = self.connections.rows(time.time_ns(), self._table.room)
-            stages = [each.stage for each in rows]
-            table = connection_table(rows, self.catalogue, self._table.width)
-            self._table.draw(table, stages, GIVEN_UP, status_parts(progress, self.catalogue))
+            table = connection_table(rows, progress.stages, self.catalogue)
+            self._table.draw(table, status_parts(progress, self.catalogue))
         elif self.status.shown:
             self.status.draw(status_parts(progress, self.catalogue))
 
@@ -338,7 +338,7 @@ class Watching:
         """Write a line that is no result: on standard error, above the status line."""
         self.status.clear()
         self.screen.stream.flush()
-        self.aside.write(self.aside.paint(text, style) + "\n")
+        self.aside.note(text, style)
         self.aside.stream.flush()
 
     def _ask_for_counters(self, number: int, frame: FrameType | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,8 @@ from sniffkit.explanations.lesson import Table
 from sniffkit.explanations.plain import escaped
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.tcp.open_connections import OpenConnection
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.sources.interfaces import NetworkInterface
-
-
-WIDE = 110
-
-GIVEN_UP = (9, 5, 6, 1, 7, 8)
-"""Columns of the table of connections that a narrow screen does without, the first to go first: age, packets, octets,
-stage, rate, RTT. Number, ends and states stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,58 +110,10 @@ def interface_record(interface: NetworkInterface) -> dict[str, object]:
     }
 
 
-def connection_table(connections: Sequence[OpenConnection], catalogue: Catalogue, width: int = WIDE) -> Table:
-    """Return the connections with both ends' states; on a narrow screen the states have their names in RFC 9293 only.
-
-    width: of the screen in cells
-    """
-    say = catalogue.text
-    rows = [
-        (
-            str(each.stream),
-            say(f"live.stage.{each.stage}"),
-            f"{_end(each.client)} → {_end(each.server)}",
-            *(_state(state, catalogue) if width >= WIDE else state for state in each.states),
-            f"{each.packets[0]}/{each.packets[1]}",
-            size(each.octets[0] + each.octets[1]),
-            f"{size(each.rate)}/s" if each.rate >= 1 else "",
-            say("live.duration", time_ns=each.rtt_ns) if each.rtt_ns else "",
-            f"{each.age_ns // 1_000_000_000} s",
-        )
-        for each in connections
-    ]
-    headings = tuple(
-        say(key)
-        for key in (
-            "summary.stream",
-            "live.column.stage",
-            "summary.ends",
-            "words.client",
-            "words.server",
-            "summary.packets",
-            "live.column.octets",
-            "live.column.rate",
-            "live.column.rtt",
-            "live.column.age",
-        )
-    )
-    return Table("", headings, tuple(rows), frozenset({0, 5, 6, 7, 8, 9}))
-
-
 def size(octets: float) -> str:
-    """Write a number of octets with a unit: 512, 1.5 k, 20 M (powers of 1000)."""
+    """Write a number of octets with a unit: 512 B, 1.5 kB, 20 MB (powers of 1000)."""
     for unit in ("", "k", "M", "G"):
         if octets < 999.5 or unit == "G":
             break
         octets /= 1000
-    return f"{octets:.{1 if unit and octets < 9.95 else 0}f}{' ' if unit else ''}{unit}B"
-
-
-def _state(state: str, catalogue: Catalogue) -> str:
-    name = catalogue.text(f"state.{state}", "name")
-    return state if catalogue.language == "en" or name == state else f"{state} {name}"
-
-
-def _end(end: tuple[str, int]) -> str:
-    address, port = end
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+    return f"{octets:.{1 if unit and octets < 9.95 else 0}f} {unit}B"

@@ -82,7 +82,10 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue, live: bool) 
             opened = say("summary.opened.incomplete" if begun else f"summary.opened.{outcome.opened}")
             never = outcome.opened == "unanswered" and outcome.closed == "open"
             closed = say("summary.closed.never" if never else f"summary.closed.{outcome.closed}")
-            if outcome.closed_by in ("client", "server"):
+            if outcome.closed == "fin" and outcome.closed_by is not None:
+                first = outcome.closed_by != "both"
+                closed = say("summary.closed.first" if first else "summary.closed.at-once", end=outcome.closed_by)
+            elif outcome.closed_by in ("client", "server"):
                 closed = say("summary.by", how=closed, end=outcome.closed_by)
             states = " / ".join(standing.states[side].label for side in (client, 1 - client))
         rows.append(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from sniffkit.explanations.connection_table import LEFT_OUT
 from sniffkit.renderers.screen import cells
 
 if TYPE_CHECKING:
@@ -11,19 +13,20 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from rich.table import Table as RichTable
+    from rich.live import Live
+    from rich.text import Text
 
-    from sniffkit.explanations.lesson import Table
+    from sniffkit.explanations.connection_table import ConnectionTable
     from sniffkit.renderers.screen import Screen
 
 STYLES = {"open": "green", "opening": "yellow", "closing": "magenta", "time-wait": "bright_black", "closed": "dim"}
-"""Colour by stage; the stage stands in the row as a word, too."""
+"""Colour by stage; the stage stands above its rows as a word, too."""
 
-GAP = 3
+GAP = 2
 """Cells between two columns."""
 
-FRAME_LINES = 4
-"""Lines that are no connection: headings, the line under them, the status, one to spare."""
+FRAME_LINES = 3
+"""Lines that are no connection: headings, the status, one to spare."""
 
 
 class LiveTable:
@@ -31,62 +34,40 @@ class LiveTable:
 
     def __init__(self, screen: Screen) -> None:
         from rich.console import Console
-        from rich.live import Live
 
         self._screen = screen
-        self._console = Console(
-            file=screen.stream, no_color=not screen.colour, width=screen.width, highlight=False, markup=False
-        )
-        self._live = Live(console=self._console, auto_refresh=False, screen=False, vertical_overflow="crop")
+        # It asks the terminal for its size each time, so that a window may be made larger while packets come.
+        self._console = Console(file=screen.stream, no_color=not screen.colour, highlight=False, markup=False)
+        self._size = self._console.size
+        self._live = self._new_live()
 
     @property
     def room(self) -> int:
-        """How many connections fit on the screen."""
-        return max(self._console.size.height - FRAME_LINES, 1)
+        """How many lines fit on the screen: connections, and a heading for each stage."""
+        return max(self._console.size.height - FRAME_LINES, 2)
 
-    @property
-    def width(self) -> int:
-        """Cells in a line."""
-        return self._console.size.width
-
-    def draw(self, table: Table, stages: Sequence[str], given_up: Sequence[int], status: Sequence[str]) -> None:
-        """Draw rows of the given stages, with the status line below; ``given_up``: columns to do without if need be."""
+    def draw(self, table: ConnectionTable, status: Sequence[str]) -> None:
+        """Draw the table, with the status line below."""
         from rich.console import Group
+
+        size = self._console.size
+        if size != self._size:  # the terminal has moved the old lines about
+            self._live.stop()
+            self._console.clear()
+            self._live, self._size = self._new_live(), size
+            self._live.start()
+        lines = [*drawn(table, size.width), ("  ".join(status), "bright_black")]
+        self._live.update(Group(*(self._text(line, style) for line, style in lines)), refresh=True)
+
+    def _new_live(self) -> Live:
+        from rich.live import Live
+
+        return Live(console=self._console, auto_refresh=False, screen=False, vertical_overflow="crop")
+
+    def _text(self, line: str, style: str) -> Text:
         from rich.text import Text
 
-        below = Text(self._screen.show("  ".join(status)), style="bright_black", no_wrap=True, overflow="ellipsis")
-        self._live.update(Group(self._drawn(table, stages, given_up), below), refresh=True)
-
-    def _drawn(self, table: Table, stages: Sequence[str], given_up: Sequence[int]) -> RichTable:
-        from rich import box
-        from rich.table import Table as RichTable
-        from rich.text import Text
-
-        drawn = RichTable(
-            box=box.SIMPLE_HEAD if self._screen.signs else box.ASCII2,
-            pad_edge=False,
-            padding=(0, 1),
-            show_edge=False,
-        )
-        columns = self._fitting(table, given_up)
-        for place in columns:
-            heading = table.headings[place]
-            justify: Literal["left", "right"] = "right" if place in table.right else "left"
-            drawn.add_column(Text(self._screen.show(heading)), justify=justify, no_wrap=True, overflow="ellipsis")
-        for row, stage in zip(table.rows, stages, strict=True):
-            drawn.add_row(*(Text(self._screen.show(row[place])) for place in columns), style=STYLES[stage])
-        return drawn
-
-    def _fitting(self, table: Table, given_up: Sequence[int]) -> list[int]:
-        """Return the columns that fit on a line of the screen."""
-        rows = (table.headings, *table.rows)
-        widths = [max(cells(row[place]) for row in rows) for place in range(len(table.headings))]
-        columns = list(range(len(widths)))
-        for place in given_up:
-            if sum(widths[each] + GAP for each in columns) <= self._console.size.width:
-                break
-            columns.remove(place)
-        return columns
+        return Text(self._screen.show(line), style=style, no_wrap=True, overflow="ellipsis")
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -96,3 +77,56 @@ class LiveTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.__exit__(kind, error, trace)
+
+
+def drawn(table: ConnectionTable, width: int) -> list[tuple[str, str]]:
+    """Return the lines of a table, and the Rich style of each, on a screen of ``width`` cells."""
+    columns = _columns(table, width)
+    lines = [(_line(table, [(heading,) for heading in table.headings], columns), "bold")]
+    for group in table.groups:
+        lines.append((group.heading, f"bold {STYLES[group.stage]}"))
+        lines += [(_line(table, row, columns), STYLES[group.stage]) for row in group.rows]
+    return lines
+
+
+def _line(table: ConnectionTable, row: Sequence[tuple[str, ...]], columns: dict[int, _Column]) -> str:
+    parts = []
+    for place, column in columns.items():
+        forms = row[place][0 if place in table.stretched else min(column.form, len(row[place]) - 1) :]
+        text = next((form for form in forms if cells(form) <= column.width), forms[-1])
+        space = " " * (column.width - cells(text))
+        parts.append(space + text if place in table.right else text + space)
+    return (" " * GAP).join(parts).rstrip()
+
+
+@dataclass(slots=True)
+class _Column:
+    """How wide a column is, and in which of their forms its cells are."""
+
+    width: int
+    form: int = 0
+
+
+def _columns(table: ConnectionTable, width: int) -> dict[int, _Column]:
+    """Return the columns that are drawn, narrowed step by step until they fit."""
+    columns = {place: _Column(_width(table, place, 0)) for place in range(len(table.headings))}
+    for place, form in table.narrowing:
+        if _taken(columns) <= width:
+            break
+        if form == LEFT_OUT:
+            del columns[place]
+        else:
+            columns[place] = _Column(_width(table, place, form), form)
+    for place in table.stretched & columns.keys():
+        left = max(width - _taken(columns), 0)
+        columns[place].width = min(columns[place].width + left, _width(table, place, 0))
+    return columns
+
+
+def _width(table: ConnectionTable, place: int, form: int) -> int:
+    found = [row[place][min(form, len(row[place]) - 1)] for group in table.groups for row in group.rows]
+    return max(cells(text) for text in (table.headings[place], *found))
+
+
+def _taken(columns: dict[int, _Column]) -> int:
+    return sum(column.width for column in columns.values()) + GAP * (len(columns) - 1)

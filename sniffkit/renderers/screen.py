@@ -128,6 +128,10 @@ class Screen:
             encoding = self.stream.encoding or "ascii"
             self.stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
+    def note(self, text: str, style: str = "dim") -> None:
+        """Write a text in lines of the screen's width."""
+        self.write("".join(self.paint(line, style) + "\n" for line in self.wrapped(text)))
+
 
 def _has_signs(stream: TextIO) -> bool:
     try:

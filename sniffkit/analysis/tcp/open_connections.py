@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -79,8 +80,11 @@ class OpenConnections:
                     count[stage] += 1
         return count
 
-    def rows(self, now_ns: int, most: int) -> list[OpenConnection]:
-        """Return the connections that were heard of last, at most so many, in the order of their numbers."""
+    def rows(self, now_ns: int, lines: int) -> list[OpenConnection]:
+        """Return the connections that were heard of last, of each stage as many as of the others where there are more.
+
+        lines: on the screen, of which each stage that is there takes one for its heading
+        """
         conversations = self._analysis.conversations
         streams = conversations.streams()
         latest = streams[np.argsort(-self._analysis.tcp_totals.last_ns[streams], kind="stable")]
@@ -94,12 +98,12 @@ class OpenConnections:
                     stage = stage_of(*standing.states)
                     if _is_living(stage, silence, CLOSED_SHOWN_NS):
                         living.append((stream, stage))
-            if len(living) >= most:
+            if len(living) >= lines:
                 break
         kept, self._before = self._before, {}
         return [
             self._row(stream, connection, stage, now_ns, kept)
-            for stream, stage in sorted(living[:most])
+            for stream, stage in _shared(living, lines)
             if (connection := conversations.connection(stream)) is not None
         ]
 
@@ -148,6 +152,14 @@ def stage_of(one: State, other: State) -> Stage:
     if State.TIME_WAIT in (one, other):
         return "time-wait" if {one, other} <= {State.TIME_WAIT, State.CLOSED} else "closing"
     return "open" if one == other == State.ESTABLISHED else "closing"
+
+
+def _shared(living: list[tuple[int, Stage]], lines: int) -> list[tuple[int, Stage]]:
+    """Return those that fit on so many lines: one of each stage in turn, so that a flood of closed ones hides none."""
+    stages = [group for stage in STAGES if (group := [each for each in living if each[1] == stage])]
+    stages = stages[: max(lines // 2, 1)]
+    in_turn = [each for several in zip_longest(*stages) for each in several if each is not None]
+    return in_turn[: max(lines - len(stages), 1)]
 
 
 def _is_living(stage: Stage, silent_ns: int, closed_for: int) -> bool:
