@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED
-from sniffkit.analysis.flows.prepared import Datagrams, Ends, Prepared, Preparer
+from sniffkit.analysis.flows.prepared import Datagrams, Ends, Prepared, Preparer, TcpEnds
 from sniffkit.analysis.flows.records import AnswerTime, Flow, FlowEnd, FlowProtocol
 from sniffkit.analysis.flows.stream_table import StreamTable
 from sniffkit.analysis.flows.tcp import EVENTS, MOST_OPEN, TcpFlows
@@ -117,51 +117,75 @@ class FlowAnalysis:
 
     def records(self) -> Iterator[Flow]:
         """Yield every conversation by protocol and number; ``finish`` comes first."""
-        yield from self._tcp_records()
-        yield from _pair_records("udp", self.udp)
-        yield from _pair_records("icmp", self.icmp)
+        for part in self.parts():
+            yield from part.records()
 
-    def _tcp_records(self) -> Iterator[Flow]:
-        for streams, columns in self.tcp.table.parts():
-            used = columns["packets"].any(axis=1)  # not only quoted in ICMP errors
-            if used.any():
-                yield from self._tcp_part(streams[used], {name: values[used] for name, values in columns.items()})
-
-    def _tcp_part(self, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> Iterator[Flow]:
+    def parts(self) -> Iterator[FlowPart]:
+        """Yield the conversations of ``records`` as columns, some thousands together."""
+        tables: tuple[tuple[FlowProtocol, StreamTable, Ends], ...] = (
+            ("tcp", self.tcp.table, self.tcp.ends),
+            ("udp", self.udp.table, self.udp.ends),
+            ("icmp", self.icmp.table, self.icmp.ends),
+        )
         words = self.tcp.outcomes.words
-        course_names = {bits: _course(bits) for bits in set(columns["course"].tolist())}
-        ends = [_ends_of(columns, *self.tcp.ends.ends(streams), side, tcp=True) for side in (0, 1)]
-        fields = (
-            streams, columns["part"], columns["client"], columns["start_ns"], columns["end_ns"],
-            columns["first_packet"], columns["last_packet"], columns["silence_ns"], columns["silence_packet"],
-            columns["zeek"], columns["opened"], columns["closed"], columns["closed_by"], columns["handshake_ns"],
-            columns["handshake_server_ns"], columns["repeated_last"], columns["latest_direction"], columns["course"],
+        for protocol, table, ends in tables:
+            for every, values in table.parts():
+                used = values["packets"].any(axis=1)  # not only quoted in ICMP errors
+                if used.any():
+                    streams, columns = every[used], {name: column[used] for name, column in values.items()}
+                    known = {at: words[at] for at in set(columns["zeek"].tolist())} if protocol == "tcp" else {}
+                    yield FlowPart(protocol, streams, columns, ends.ends(streams), known)
+
+
+@dataclass(slots=True)
+class FlowPart:
+    """Conversations of one protocol as columns, with all that their records need: it can be sent to another process.
+
+    ends:  address and port of either end of each stream; words: (conn_state, history) by the numbers of ``zeek``
+    """
+
+    protocol: FlowProtocol
+    streams: NDArray[np.int64]
+    columns: dict[str, NDArray[Any]]
+    ends: TcpEnds
+    words: dict[int, tuple[str, str]]
+
+    def records(self) -> Iterator[Flow]:
+        """Yield the records, in the order of the rows."""
+        if self.protocol == "tcp":
+            return _tcp_part(self.streams, self.columns, self.ends, self.words)
+        return _pair_part(self.protocol, self.ends, self.streams, self.columns)
+
+
+def _tcp_part(
+    streams: NDArray[np.int64], columns: dict[str, NDArray[Any]], four: TcpEnds, words: dict[int, tuple[str, str]]
+) -> Iterator[Flow]:
+    course_names = {bits: _course(bits) for bits in set(columns["course"].tolist())}
+    ends = [_ends_of(columns, *four, side, tcp=True) for side in (0, 1)]
+    fields = (
+        streams, columns["part"], columns["client"], columns["start_ns"], columns["end_ns"],
+        columns["first_packet"], columns["last_packet"], columns["silence_ns"], columns["silence_packet"],
+        columns["zeek"], columns["opened"], columns["closed"], columns["closed_by"], columns["handshake_ns"],
+        columns["handshake_server_ns"], columns["repeated_last"], columns["latest_direction"], columns["course"],
+    )  # fmt: skip
+    for one, other, values in zip(*ends, zip(*(column.tolist() for column in fields), strict=True), strict=True):
+        (
+            stream, part, client, start, end, first, last, silence, silence_packet, zeek, opened, closed, by,
+            handshake, answered, repeated, latest, course,
+        ) = values  # fmt: skip
+        conn_state, history = words[zeek]
+        yield Flow(
+            "tcp", stream, part, *((other, one) if client else (one, other)), *_times(start, end), first, last,
+            silence, silence_packet, conn_state, history, None, OPENED[opened], CLOSED[closed], CLOSED_BY[by],
+            None if handshake < 0 else handshake, None if handshake < 0 else answered, repeated,
+            "client" if latest == client else "server", course_names[course],
         )  # fmt: skip
-        for one, other, values in zip(*ends, zip(*(column.tolist() for column in fields), strict=True), strict=True):
-            (
-                stream, part, client, start, end, first, last, silence, silence_packet, zeek, opened, closed, by,
-                handshake, answered, repeated, latest, course,
-            ) = values  # fmt: skip
-            conn_state, history = words[zeek]
-            yield Flow(
-                "tcp", stream, part, *((other, one) if client else (one, other)), *_times(start, end), first, last,
-                silence, silence_packet, conn_state, history, None, OPENED[opened], CLOSED[closed], CLOSED_BY[by],
-                None if handshake < 0 else handshake, None if handshake < 0 else answered, repeated,
-                "client" if latest == client else "server", course_names[course],
-            )  # fmt: skip
-
-
-def _pair_records(protocol: FlowProtocol, flows: PairFlows) -> Iterator[Flow]:
-    for streams, columns in flows.table.parts():
-        used = columns["packets"].any(axis=1)  # not only quoted in ICMP errors
-        if used.any():
-            yield from _pair_part(protocol, flows, streams[used], {name: each[used] for name, each in columns.items()})
 
 
 def _pair_part(
-    protocol: FlowProtocol, flows: PairFlows, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]
+    protocol: FlowProtocol, four: TcpEnds, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]
 ) -> Iterator[Flow]:
-    one, port, other, other_port = flows.ends.ends(streams)
+    one, port, other, other_port = four
     ends = [_ends_of(columns, one, port, other, other_port, side, ports=protocol == "udp") for side in (0, 1)]
     names = ("part", "start_ns", "end_ns", "first_packet", "last_packet", "silence_ns", "silence_packet", "turned")
     rows = zip(*(columns[name].tolist() for name in names), strict=True)
