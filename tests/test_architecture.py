@@ -318,11 +318,13 @@ def test_exceptions_are_still_needed() -> None:
 def modules_loaded_by(*arguments: str) -> set[str]:
     """Return the modules in memory at the end of ``sniffkit ARGUMENTS``."""
     program = (
-        "import sys, atexit\n"
-        "atexit.register(lambda: print('\\n' + ' '.join(sys.modules), file=sys.stderr))\n"
+        "import sys\n"
         f"sys.argv = ['sniffkit', *{list(arguments)!r}]\n"
-        "from sniffkit.__main__ import main\n"
-        "main()\n"
+        "import sniffkit.__main__\n"
+        "from sniffkit.commands.application import application\n"
+        "code = application()\n"
+        "print('\\n' + ' '.join(sys.modules), file=sys.stderr)\n"
+        "sys.exit(code)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, cwd=ROOT, check=False, encoding="utf-8")
     assert done.returncode == 0, done.stderr
