@@ -13,17 +13,22 @@ import time
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
+from sniffkit.commands.giving_way import FOR_PEOPLE, FOR_PROGRAMS, Detail, Pace
 from sniffkit.errors import ExitCode
 
 if TYPE_CHECKING:
     import subprocess
     from types import FrameType
 
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.capture import BatchFacts
     from sniffkit.commands.filtering import PacketFilter
     from sniffkit.explanations.language import Language
+    from sniffkit.explanations.listing import Lines
     from sniffkit.renderers.live_table import LiveTable
     from sniffkit.sources.batch import Batch
     from sniffkit.sources.live import LiveSource
@@ -43,12 +48,13 @@ FOLDS_TOLD_AFTER = 0.2
 """Seconds of silence after which quiet packets that were held back are told; at the latest after FOLDS_TOLD_EVERY."""
 FOLDS_TOLD_EVERY = 1.0
 
-LINES_FROM, COUNTS_FROM = (10_000, 1.0), (60_000, 2.5)
-"""Packets waiting, or seconds behind, from which on packets are told in one line, or only counted."""
+ENDING_TOLD_FROM = 60_000
+"""Packets waiting from which on it is said that the end takes a while."""
 
-CAUGHT_UP = (1_000, 0.3)
-CALM = 1.0
-"""Below CAUGHT_UP for so many seconds, and everything is explained again."""
+RECORDS_AT_ONCE = 1_000
+"""Packets that are written as JSON between two looks around."""
+
+SKIPPED_TOLD_EVERY = 1.0
 
 SHARE_OF_COUNTING = 20
 """Connections are counted again after so many times as long as the counting took: never more than 5 % of the time."""
@@ -61,14 +67,6 @@ COLLECTED_EVERY = 30.0
 
 SWITCH_INTERVAL = 0.001
 """Seconds after which Python's threads take turns: the one that records must not wait for the one that tells."""
-
-
-class Detail(IntEnum):
-    """How much is told of each packet."""
-
-    EXPLAINED = 0
-    LINES = 1
-    COUNTS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +96,7 @@ class Watching:
         from sniffkit.explanations.listing import Listing
         from sniffkit.explanations.protocol_counts import ProtocolCounts
         from sniffkit.explanations.record import Records
+        from sniffkit.explanations.skipped_packets import SkippedPackets
         from sniffkit.explanations.story import Story
         from sniffkit.renderers.screen import Screen, stdout
         from sniffkit.renderers.status_line import StatusLine
@@ -119,9 +118,9 @@ class Watching:
         self.status = StatusLine(wishes.color)
         self.counts = ProtocolCounts()
         self.child: subprocess.Popen[bytes] | None = None
-        self.detail = Detail.EXPLAINED
-        self._uncounted = 0
-        self._calm_since = self._held_since = 0.0
+        self.pace = Pace(FOR_PROGRAMS if wishes.json else FOR_PEOPLE)
+        self.skipped = SkippedPackets()
+        self._skipped_told = self._held_since = 0.0
         self._begin = time.monotonic()
         self._drawn = self._drops_told_at = 0.0
         self._drops_told = 0
@@ -167,73 +166,87 @@ class Watching:
                 self._tell(batch)
             elif self.recorder.finished:
                 return
-            if self.recorder.stopping and self.recorder.waiting > COUNTS_FROM[0] and not self._ending_told:
-                self._ending_told = True
-                self._say("live.ending", packets=f"{self.recorder.waiting:,}")
             self._look_around(batch is not None)
 
     def _tell(self, batch: Batch) -> None:
         if self.listing.first_time is None:
             self.listing.first_time = int(batch.time_ns[0])
-        if not self.counted and not self.wishes.json:
-            self._give_way(batch)
-        counted = self.counted or self.detail == Detail.COUNTS
+        if not self.counted:
+            self._give_way(batch.first, self.recorder.waiting + len(batch), time.time() - int(batch.time_ns[-1]) / 1e9)
+        counted = self.counted or self.pace.detail == Detail.COUNTS
         facts = self.analysis.feed(batch, told=not counted)
         wanted = self.wishes.filter.judge(facts.columns)[1] if self.wishes.filter is not None else None
         if counted:
             self.counts.feed(facts.columns)
-            self._uncounted += 0 if self.counted else len(batch)
+            if not self.counted:
+                self.skipped.add(batch, wanted)
             return
         lines = self.listing.lines(facts)
         self.counts.packets.update(lines.protocol)
-        self.status.clear()
         if self.wishes.json:
-            from sniffkit.renderers.json import write_lines
-
-            rows = range(len(batch)) if wanted is None else wanted.nonzero()[0].tolist()
-            write_lines(sys.stdout.buffer, (self.records.record(facts, lines, row) for row in rows))
-            sys.stdout.buffer.flush()
+            self._tell_records(facts, lines, wanted)
             return
-        if self.detail == Detail.LINES:
+        self.status.clear()
+        if self.pace.detail == Detail.LINES:
             self.terminal.listing(lines, None if wanted is None else wanted.nonzero()[0].tolist())
         else:
             self.terminal.tell(self.story.tell(facts, lines, wanted))
             self._held_since = self._held_since or time.monotonic()
         self.screen.stream.flush()
 
-    def _give_way(self, batch: Batch) -> None:
-        """Decide how much is told of this batch, and say so where it changes."""
-        waiting = self.recorder.waiting + len(batch)
-        behind = time.time() - int(batch.time_ns[-1]) / 1e9
-        detail = self.detail
-        most = LINES_FROM[0] if self.recorder.stopping else COUNTS_FROM[0]  # who wants to end does not want to wait
-        if waiting > most or behind > COUNTS_FROM[1]:
-            detail = Detail.COUNTS
-        elif waiting > LINES_FROM[0] or behind > LINES_FROM[1]:
-            detail = max(detail, Detail.LINES)
-        elif waiting > CAUGHT_UP[0] or behind > CAUGHT_UP[1]:
-            self._calm_since = 0.0
-        elif detail:
-            self._calm_since = self._calm_since or time.monotonic()
-            if time.monotonic() - self._calm_since > CALM:
-                detail = Detail.EXPLAINED
-        if detail == self.detail:
-            return
-        self._calm_since = 0.0
-        self._tell_folds()
-        self._tell_uncounted(batch.first - 1)
-        if detail == Detail.EXPLAINED:
-            self._say("live.behind.over", number=batch.first)
-        elif detail == Detail.LINES:
-            self._say("live.behind.lines", packets=f"{waiting:,}")
-        else:
-            self._say("live.behind.counts", packets=f"{waiting:,}")
-        self.detail = detail
+    def _tell_records(self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None) -> None:
+        """Write the packets of a batch as JSON; give way in the middle of it where too many come meanwhile."""
+        from sniffkit.renderers.json import write_lines
 
-    def _tell_uncounted(self, number: int) -> None:
-        if self._uncounted:
-            self._say("live.behind.counted", packets=f"{self._uncounted:,}", number=number)
-            self._uncounted = 0
+        batch = facts.columns.batch
+        rows = range(len(batch)) if wanted is None else wanted.nonzero()[0].tolist()
+        for begin in range(0, len(rows), RECORDS_AT_ONCE):
+            if begin:
+                self._look_around(busy=True)
+                waiting = self.recorder.waiting + len(batch) - rows[begin]
+                self._give_way(batch.first + rows[begin], waiting, 0.0)
+                if self.pace.detail == Detail.COUNTS:
+                    self.skipped.add(batch, wanted, rows[begin])
+                    return
+            some = rows[begin : begin + RECORDS_AT_ONCE]
+            self.status.clear()
+            write_lines(sys.stdout.buffer, (self.records.record(facts, lines, row) for row in some))
+            sys.stdout.buffer.flush()
+
+    def _give_way(self, number: int, waiting: int, behind: float) -> None:
+        """Decide how much is told from packet ``number`` on, and say so where it changes."""
+        crowded, ending = self.recorder.crowded, self.recorder.stopping
+        if not self.pace.decide(waiting, behind, crowded=crowded, ending=ending):
+            return
+        detail = self.pace.detail
+        self._tell_folds()
+        self._tell_skipped()
+        if detail == Detail.EXPLAINED:
+            self._say("live.behind.over", number=number)
+        elif detail == Detail.COUNTS:
+            self._say("live.behind.counts", packets=f"{waiting:,}")
+        elif not self.wishes.json:
+            self._say("live.behind.lines", packets=f"{waiting:,}")
+        elif self.wishes.verbose:
+            self._say("live.behind.brief", packets=f"{waiting:,}")
+        self.records.brief = not self.wishes.verbose or detail > Detail.EXPLAINED
+
+    def _tell_skipped(self) -> None:
+        """Tell how many packets were only counted."""
+        if not self.skipped.packets:
+            return
+        skipped = self.skipped.take()
+        if self.wishes.json:
+            self._write_record(skipped)
+        else:
+            self._say("live.behind.counted", packets=f"{skipped['packets']:,}", number=skipped["last"])
+
+    def _write_record(self, record: dict[str, Any]) -> None:
+        from sniffkit.renderers.json import write_lines
+
+        self.status.clear()
+        write_lines(sys.stdout.buffer, [record])
+        sys.stdout.buffer.flush()
 
     def _tell_folds(self) -> None:
         """Tell the quiet packets that wait for a fold."""
@@ -245,9 +258,17 @@ class Watching:
 
     def _look_around(self, busy: bool) -> None:
         """Do what is due between two batches: folds, drops, the status line, counters that were asked for."""
+        from sniffkit.explanations.skipped_packets import lost_record
+
         now = time.monotonic()
+        if self.recorder.stopping and self.recorder.waiting > ENDING_TOLD_FROM and not self._ending_told:
+            self._ending_told = True
+            self._say("live.ending", packets=f"{self.recorder.waiting:,}")
         if self._held_since and now - self._held_since > (FOLDS_TOLD_EVERY if busy else FOLDS_TOLD_AFTER):
             self._tell_folds()
+        if self.wishes.json and self.skipped.packets and now - self._skipped_told > SKIPPED_TOLD_EVERY:
+            self._skipped_told = now
+            self._tell_skipped()
         if self._asked_for_counters:
             from sniffkit.explanations.live_view import counters_text
 
@@ -266,6 +287,8 @@ class Watching:
             new = progress.dropped - self._drops_told
             self._drops_told, self._drops_told_at = progress.dropped, now
             self._say("live.drops", packets=f"{new:,}", total=f"{progress.dropped:,}")
+            if self.wishes.json:
+                self._write_record(lost_record(new, progress.dropped))
         self._draw(progress)
 
     def _draw(self, progress: Any) -> None:
@@ -294,7 +317,7 @@ class Watching:
         rate = (self.recorder.packets - counted) / (now - then) if now > then else 0.0
         received, dropped = self.source.counters()
         received = max(received, self.recorder.packets)
-        waiting = self.recorder.waiting if self.detail or self.recorder.waiting > LINES_FROM[0] else 0
+        waiting = self.recorder.waiting if self.pace.detail or self.recorder.waiting > FOR_PEOPLE.lines[0] else 0
         return Progress(now - self._begin, self.recorder.packets, rate, received, dropped, waiting, self._stages)
 
     def _end(self) -> int:
@@ -305,7 +328,7 @@ class Watching:
         from sniffkit.explanations.summary import summarise
 
         self._tell_folds()
-        self._tell_uncounted(self.analysis.packets)
+        self._tell_skipped()
         self.status.clear()
         if not self.wishes.json and self.recorder.keep:
             self.terminal.summary(summarise(self.analysis, self.counts.packets, self.catalogue, live=True))

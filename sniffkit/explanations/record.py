@@ -25,12 +25,12 @@ _UNKNOWN: Any = object()
 
 
 class Records:
-    """Makes the records of packets; brief: without layers and notes."""
+    """Makes the records of packets; ``brief``, which may change at any packet: without layers and notes."""
 
     def __init__(self, catalogue: Catalogue, story: Story, *, brief: bool = False) -> None:
         self._catalogue = catalogue
         self._story = story
-        self._brief = brief
+        self.brief = brief
         self._texts: dict[str, tuple[str, str, bool]] = {}
         self._protocols: dict[str, str] = {}
 
@@ -55,7 +55,7 @@ class Records:
             "summary": lines.summary[row],
             "tcp": self._tcp(facts, at) if at >= 0 and facts.segments.length[at] >= 0 else None,
         }
-        if not self._brief:
+        if not self.brief:
             notes = (*self._story.notes(facts, row), *problem_notes(packet, self._catalogue))
             record["notes"] = [self._note(note, facts, row) for note in notes]
             record["layers"] = [self._layer(layer) for layer in packet.layers]

@@ -85,6 +85,11 @@ class Recorder:
         """Whether everything was recorded and taken."""
         return self._ended and not self._queue
 
+    @property
+    def crowded(self) -> bool:
+        """Whether half of what may wait is waiting: who takes them should hurry, or the kernel will have to drop."""
+        return 2 * self._queued_octets > self._most_waiting
+
     def take(self, seconds: float, gather: float = 0.0) -> Batch | None:
         """Return what waits, as one batch; None where nothing came for so long, or nothing will come any more.
 
