@@ -8,7 +8,7 @@ those silent for longest. A conversation that goes on after that is told again a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.flows.prepared import Ends, Prepared
     from sniffkit.analysis.flows.totals import Sums
     from sniffkit.analysis.segments import Segments
-    from sniffkit.analysis.streams import StreamNumbers, Streams
+    from sniffkit.analysis.streams import StreamNumbers
     from sniffkit.analysis.tcp.marks import Marks
 
 CLOSED_NS = 60 * 10**9
@@ -107,7 +107,7 @@ class TcpFlows:
         self.ends = ends
         self.marks = TcpMarks()
         self.table = StreamTable(LAYOUT)
-        self.outcomes = TcpOutcomes(cast("Streams", ends), self.table)
+        self.outcomes = TcpOutcomes(self.table)
         self.let_go = 0
         self._ack_times = TcpAckTimes()
         self._answer_times = AnswerTimes()

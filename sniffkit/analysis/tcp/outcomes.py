@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED, outcome_of
-from sniffkit.analysis.segments import ACK, RST, SYN, Segments
-from sniffkit.analysis.streams import StreamNumbers
+from sniffkit.analysis.segments import ACK, RST, SYN
 from sniffkit.analysis.tcp.conversations import TcpConversations
 from sniffkit.analysis.tcp.lanes import Groups
-from sniffkit.analysis.tcp.mark_names import Mark
 from sniffkit.analysis.tcp.word_events import Events
 from sniffkit.analysis.tcp.words import TcpWords
 from sniffkit.analysis.zeek.connections import ZeekConnections
@@ -28,7 +26,8 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.facts import Fact
     from sniffkit.analysis.flows.stream_table import StreamTable
-    from sniffkit.analysis.streams import Streams
+    from sniffkit.analysis.segments import Segments
+    from sniffkit.analysis.streams import StreamNumbers
     from sniffkit.analysis.tcp.marks import Marks
 
 COURSE = (
@@ -81,8 +80,8 @@ class TcpOutcomes:
     words: (conn_state, history) that the column ``zeek`` points at
     """
 
-    def __init__(self, streams: Streams, table: StreamTable) -> None:
-        self._streams, self._table = streams, table
+    def __init__(self, table: StreamTable) -> None:
+        self._table = table
         self.words: list[tuple[str, str]] = [("", "")]
         self._index: dict[tuple[str, str], int] = {("", ""): 0}
         self._states = TcpConversations(followed=1 << 62, answers=False)
@@ -165,7 +164,7 @@ class TcpOutcomes:
         some = events.take(np.flatnonzero(np.isin(events.stream, chosen)))
         states, zeek = TcpConversations(followed=1 << 62, answers=False), ZeekConnections()
         told = states.recall(some)
-        self._recall_zeek(zeek, some)
+        zeek.recall(some)
         course = dict.fromkeys(chosen.tolist(), 0)
         for place, facts in told.items():
             course[int(some.stream[place])] |= _course_of(facts)
@@ -211,53 +210,8 @@ class TcpOutcomes:
             return
         told = self._states.recall(events)
         self._add_course(told, events.stream)
-        self._recall_zeek(self._zeek, events)
+        self._zeek.recall(events)
         self._states.catch_up(streams, marks)
-
-    def _recall_zeek(self, zeek: ZeekConnections, events: Events) -> None:
-        """Give Zeek's analysis the events of conversations."""
-        count = len(events)
-        one, one_port, other, other_port = self._streams.ends(events.stream)
-        back = events.side == 1
-        zero = np.zeros(count, np.int64)
-        segments = Segments(
-            row=np.arange(count),
-            number=events.number,
-            time_ns=events.time_ns,
-            source=np.where(back[:, None], other, one),
-            destination=np.where(back[:, None], one, other),
-            source_port=np.where(back, other_port, one_port),
-            destination_port=np.where(back, one_port, other_port),
-            sequence=events.sequence,
-            acknowledgment=events.acknowledgment,
-            flags=events.flags,
-            window=events.window,
-            length=events.length,
-            captured=events.length,
-            header_ok=zero == 0,
-            options_ok=zero == 0,
-            scale_shift=events.scale,
-            mss=zero.astype(np.int32),
-            sack_permitted=zero != 0,
-            identification=zero.astype(np.int32),
-            checksum=zero.astype(np.uint16),
-        )
-        numbers = StreamNumbers(
-            stream=events.stream,
-            direction=events.side,
-            opened=zero != 0,
-            reused=zero != 0,
-            base=events.own,
-            other_base=events.other,
-            base_known=zero == 0,
-            sequence=events.sequence,
-            acknowledgment=events.acknowledgment,
-            next_sequence=zero,
-        )
-        again = (events.length > 0) & ~events.in_word | ((events.sign & 0xC0) == 0xC0)
-        mask = np.where(again, np.uint16(Mark.RETRANSMISSION), np.uint16(0))
-        marks = _ChosenMarks(mask, Groups.by_stream(numbers), zero != 0, (events.own, events.other))
-        zeek.feed(segments, numbers, cast("Marks", marks))
 
     def _add_course(self, told: dict[int, list[Fact]], stream: NDArray[np.int64]) -> None:
         course = self._table["course"]

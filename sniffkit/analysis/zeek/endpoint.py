@@ -37,18 +37,17 @@ class Endpoint:
     """One end: its state, the numbers it is measured from, and the letters it has had.
 
     start: sequence number that counts as 0; last, acked: highest sent and highest acknowledged (not relative)
-    highest: the number in ``last`` when a SYN last set the numbers
     delivered: relative number up to which its octets were seen without a hole; blocks: what was seen above one
     """
 
     __slots__ = (
-        "acked", "blocks", "delivered", "fin", "fin_at", "gaps", "highest", "last", "last_fin", "last_rst", "last_syn",
+        "acked", "blocks", "delivered", "fin", "fin_at", "gaps", "last", "last_fin", "last_rst", "last_syn",
         "previous", "repeats", "seen", "start", "state", "stopped", "zeros",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = self.previous = INACTIVE
-        self.start = self.last = self.acked = self.highest = 0
+        self.start = self.last = self.acked = 0
         self.seen = ""
         self.last_syn = self.last_fin = self.last_rst = 0
         self.fin = False
@@ -65,7 +64,6 @@ class Endpoint:
 
     def begin(self, start: int, last: int) -> None:
         """Measure from ``start`` on."""
-        self.highest = (last if self.state == INACTIVE else self.last) & _MODULO
         self.start = self.acked = start & _MODULO
         self.last = last & _MODULO
 
@@ -83,22 +81,35 @@ class Endpoint:
         if stop <= self.delivered:
             return
         if begin > self.delivered:
-            self.blocks.append((begin, stop))
-            self.blocks.sort()
+            self._keep(begin, stop)
             above = sum(last - first for first, last in self.blocks)
             if self.delivered == 1 and self.acked == self.start and above > _MOST_ABOVE_A_HOLE:
                 self.stopped = True
                 self.blocks.clear()
         else:
-            self.delivered = stop
-            self.join()
+            self.reach(stop)
 
-    def join(self) -> None:
-        """Move up what was seen without a hole over the blocks above it."""
+    def _keep(self, begin: int, stop: int) -> None:
+        """Keep what was seen above a hole; what overlaps or touches becomes one block."""
+        apart = []
+        for block in self.blocks:
+            if block[1] < begin or block[0] > stop:
+                apart.append(block)
+            else:
+                begin, stop = min(begin, block[0]), max(stop, block[1])
+        self.blocks = sorted([*apart, (begin, stop)])
+
+    def reach(self, number: int) -> None:
+        """Count everything up to a relative number as delivered, and the blocks that begin there."""
+        self.delivered = number
         while self.blocks and self.blocks[0][0] <= self.delivered:
             self.delivered = max(self.delivered, self.blocks.pop(0)[1])
 
     def has_hole(self) -> bool:
-        """Return whether what it sent was not seen in one piece, or a SYN again set its numbers back."""
-        behind = signed(self.last - self.start) - self.delivered
-        return bool(self.blocks) or behind > 1 or behind < 0 or signed(self.last - self.highest) < 0
+        """Return whether octets below the highest number it sent were not seen; a FIN at the end is no octet."""
+        if self.stopped:
+            return False
+        sent = signed(self.last - self.start)
+        if sent < 0:  # set back before the start, or more than 2^31 octets on the way
+            return self.delivered < _HALF >> 1
+        return bool(self.blocks) or sent - self.delivered > (self.fin and sent == self.fin_at)

@@ -52,17 +52,17 @@ class ZeekConnection:
     """One connection, fed with its packets; ``conn_state()`` and ``history`` are always up to date.
 
     ends: of the first packet's sender (0) and of the other (1); originator: which of them is the originator
-    wild: its numbers jump about, so that every packet is read from now on
+    quietly: since the latest packet given to ``packet`` quiet ones (``connections``) may have been passed over
     """
 
-    __slots__ = ("ends", "history", "originator", "partial", "wild")
+    __slots__ = ("ends", "history", "originator", "partial", "quietly")
 
     def __init__(self, flags: int, source_port: int, destination_port: int, side: int = 0) -> None:
         """Begin with the first packet: its flags and ports tell who is the originator."""
         self.ends = (Endpoint(), Endpoint())
         self.originator = side
         self.history = ""
-        self.partial = self.wild = False
+        self.partial = self.quietly = False
         if is_turned(flags, source_port, destination_port):
             self.originator = 1 - side
             self.history = "^"
@@ -104,37 +104,28 @@ class ZeekConnection:
         if length > 0 and captured and not flags & RST and relative >= 0 and not own.stopped:
             own.deliver(relative + bool(flags & SYN), length)
 
-    def waits(self) -> bool:
-        """Return whether an end was heard and is inactive still, so that any packet of it may change its state."""
-        return any(end.state == INACTIVE and end.seen for end in self.ends)
+    def is_in_step(self, one: int, other: int) -> bool:
+        """Return whether quiet packets (``connections``) move nothing but numbers from now on.
 
-    def is_broken(self) -> bool:
-        """Return whether every packet matters now.
-
-        The numbers jump about, an end is still to wake, there is a hole in what it sent, or a SYN again set its numbers
-        back.
+        one, other: highest sequence number sent so far in direction 0 and 1, counted as Wireshark does, 0 = none yet
         """
-        if self.wild:
-            return True
-        for end in self.ends:
+        for end, peer, highest in zip(self.ends, self.ends[::-1], (one, other), strict=True):
             if end.state == INACTIVE:
                 if end.seen:
-                    return True
-            elif end.state != RESET and not end.stopped and end.has_hole():
-                return True
-        return False
+                    return False  # any packet of it may wake it
+            elif end.state == RESET or not highest or highest != end.last or end.has_hole():
+                return False
+            elif end.acked == end.start and end.delivered == 1 and peer.state != INACTIVE:
+                return False  # of the peer's acks the first counts: see Endpoint.deliver
+        return True
 
-    def catch_up(self, side: int, own: int, other: int) -> None:
-        """Take note of packets without letter or hole that were not given to ``packet``.
-
-        own, other: highest sequence number so far of the next packet's sender and of the other end, 0 = none yet
-        """
-        for end, highest in ((self.ends[side], own), (self.ends[1 - side], other)):
-            if highest and end.state not in (INACTIVE, RESET):
-                more = signed(highest - end.last)
-                if more > 0:
-                    end.last = highest
-                    end.delivered = max(end.delivered, signed(highest - end.start))
+    def catch_up(self, one: int, other: int) -> None:
+        """Take note of the quiet packets that were not given to ``packet``; one, other: as of ``is_in_step``."""
+        for end, highest in zip(self.ends, (one, other), strict=True):
+            if end.state not in (INACTIVE, RESET) and (more := signed(highest - end.last)) > 0:
+                if not end.stopped:
+                    end.deliver(signed(end.last - end.start), more)
+                end.last = highest
 
     def _partial(self, side: int, flags: int, peer: Endpoint) -> None:
         """Note whether the beginning of the connection was missed."""
@@ -302,20 +293,18 @@ class ZeekConnection:
             some.state == ESTABLISHED or (some.state == CLOSED and some.previous == ESTABLISHED)
             for some in (end, acker)
         )
-        holes = [(end.delivered, min(end.blocks[0][0], relative) if end.blocks else relative)]
-        for at, (_, stop) in enumerate(end.blocks):
-            if stop < relative:
-                following = end.blocks[at + 1][0] if at + 1 < len(end.blocks) else relative
-                holes.append((stop, min(following, relative)))
+        # Blocks neither touch nor overlap, so between two of them there is a hole.
+        below = [block for block in end.blocks if block[0] < relative]
+        begins = [end.delivered, *(block[1] for block in below)]
+        stops = [*(block[0] for block in below), relative]
+        holes = [(begin, stop) for begin, stop in zip(begins, stops, strict=True) if begin < stop]
         if self.partial and holes[0][0] == 1 and holes[0][1] - 1 <= 2:
             holes = holes[1:]
         if whole:
             for _ in holes:
                 end.gaps += 1
                 self._counted(side, "G", end.gaps)
-        end.delivered = relative
-        end.blocks = [block for block in end.blocks if block[1] > relative]
-        end.join()
+        end.reach(relative)
 
     def conn_state(self) -> str:
         """Return the connection in one word; the first that fits."""

@@ -9,7 +9,6 @@ from sniffkit.analysis.segments import Segments
 from sniffkit.analysis.streams import Streams
 from sniffkit.analysis.tcp.marks import TcpMarks
 from sniffkit.analysis.zeek.connections import ZeekConnections
-from sniffkit.analysis.zeek.shapes import KINDS, Shapes
 from sniffkit.analysis.zeek.states import ZeekConnection
 from tests.analysis.hostile_segments import hostile
 from tests.analysis.tcp_reference import cuts, needs_corpus, references
@@ -59,12 +58,13 @@ def test_corpus(pieces: int) -> None:
     assert count > 3_000
 
 
-def test_hostile_packets() -> None:
-    """Numbers that leap at will are followed by Wireshark and not believed by Zeek: one connection in 200 differs."""
-    quick, plain = both_ways(hostile(8_000, seed=3, life=60), 20)
-    different = [stream for stream in plain if quick[stream] != plain[stream]]
-    assert len(plain) > 900
-    assert len(different) <= len(plain) / 100
+@pytest.mark.parametrize(("seed", "life"), [(3, 60), (4, 6), (5, 400), (6, 20)])
+@pytest.mark.parametrize("pieces", [1, 20, 600])
+def test_hostile_packets(seed: int, life: int, pieces: int) -> None:
+    """Numbers that leap are followed by Wireshark and not believed by Zeek: such packets are never passed over."""
+    quick, plain = both_ways(hostile(2_000, seed=seed, life=life), pieces)
+    assert len(plain) > 15
+    assert quick == plain
 
 
 def test_what_is_forgotten_begins_anew() -> None:
@@ -76,14 +76,3 @@ def test_what_is_forgotten_begins_anew() -> None:
     connections.forget([0])
     assert len(connections) == known - 1
     assert connections.outcome(0) is None
-
-
-def test_an_ordinary_connection_is_a_chain_of_shapes() -> None:
-    """S h A D a d F f: eight look-ups, and no sequence number."""
-    shapes = Shapes()
-    shape = shapes.first(0, turned=False)
-    letters = {flags: kind for kind, flags in enumerate("_SHADFR")}
-    for step in "ShADadFf":
-        shape = shapes.after(shape, int(step.islower()), letters[step.upper()])
-    assert (shapes.conn_state[shape], shapes.history[shape]) == ("SF", "ShADadFf")
-    assert len(KINDS) == len(letters)
