@@ -73,6 +73,7 @@ def flows(
     no_names: NoNames = False,
 ) -> None:
     """List every conversation (the help text stands in texts/help.toml)."""
+    from sniffkit.commands.second_process import SecondProcess
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen, stdout
 
@@ -94,6 +95,8 @@ def flows(
         elif parquet is not None:
             some = sort != "stream" or top is not None or wanted is not None
             _write_parquet(analysis, in_order(every(), sort, top) if some else None, parquet)
+        elif json and isinstance(source, SecondProcess) and sort == "stream" and top is None:
+            _write_json_together(source, analysis, wanted, catalogue)
         elif json:
             _write_json(in_order(every(), sort, top), catalogue)
         elif csv:
@@ -191,6 +194,23 @@ def _write_json(chosen: Iterable[Flow], catalogue: Catalogue) -> None:
 
     records = FlowRecords(catalogue)
     write_lines(sys.stdout.buffer, map(records.record, chosen))
+
+
+def _write_json_together(
+    source: SecondProcess, analysis: FlowAnalysis, wanted: set[tuple[str, int]] | None, catalogue: Catalogue
+) -> None:
+    """Do what ``_write_json`` does for all conversations in order, half of it in the second process."""
+    import numpy as np
+
+    from sniffkit.commands.answering import lines_of
+    from sniffkit.explanations.flow_record import FlowRecords
+
+    parts = analysis.parts()
+    if wanted is not None:
+        parts = (part.take(np.array([(part.protocol, n) in wanted for n in part.streams.tolist()])) for part in parts)
+    records = FlowRecords(catalogue)
+    for text in source.texts(parts, lambda part: lines_of(part, records), catalogue.language):
+        sys.stdout.buffer.write(text)
 
 
 def _write_csv(chosen: Iterable[Flow], catalogue: Catalogue) -> None:

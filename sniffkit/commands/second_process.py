@@ -1,7 +1,8 @@
 """``flows --jobs 2``: a second process reads the capture and makes its batches ready, this one adds them up.
 
-The second process is a Python of its own that is asked over its command line and answers over a pipe, so nothing is
-shared that could be left behind: where either ends, the other ends too. The pipe keeps the reader from running ahead.
+The second process is a Python of its own that is asked over its command line and answers over a pipe; columns stand in
+memory that both see. Where either ends, the other ends too, and nothing is left behind. That memory has room for a few
+batches, which keeps the reader from running ahead. When all are added, both make records.
 """
 
 from __future__ import annotations
@@ -10,24 +11,31 @@ import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO, Self, cast
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from sniffkit.errors import DamagedCapture, SniffkitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from sniffkit.analysis.checksum_facts import ChecksumFacts
-    from sniffkit.analysis.flows.analysis import FedBatch, FlowAnalysis
-    from sniffkit.analysis.streams import PairStreams, Streams
+    from sniffkit.analysis.flows.analysis import FedBatch, FlowAnalysis, FlowPart
+    from sniffkit.analysis.flows.shared_memory import Line, TravellingColumns, Word
 
 _START = "import os, sys; sys.path[:] = sys.argv.pop(1).split(os.pathsep); "
-_START += "from sniffkit.commands.second_process import answer; answer()"
+_START += "from sniffkit.commands.answering import answer; answer()"
 
-_PIPE_OCTETS = 1 << 20
-_AHEAD = 2
-"""Batches that wait here to be added; more would only cost memory."""
+PIECE = 512
+"""Conversations whose records are made together: half a megabyte of JSON."""
+
+_THERE = 2
+"""Pieces that the second process has at the same time: the one it works on, and the next."""
+
+_HERE = 16
+"""Pieces that wait here for one that the second process has; more would only cost memory."""
 
 
 class SecondProcess:
@@ -36,28 +44,35 @@ class SecondProcess:
     def __init__(
         self, paths: Sequence[str], display_filter: str | None, findings: bool, jobs: int, batch_octets: int
     ) -> None:
-        """Start it, and wait until the capture is open. Raises what opening a capture or a filter raises."""
+        """Start it. Raises OSError where the system has no room for a process."""
         self.damage: list[DamagedCapture] = []
         self.damage_untold = 0
         self.octets_read = 0
         self.octets_total: int | None = None
         self.checksums: ChecksumFacts | None = None
-        asked = [
-            str(int(findings)),
-            str(jobs),
-            str(batch_octets),
-            *([] if display_filter is None else [display_filter]),
-        ]
-        command = [sys.executable, "-P", "-c", _START, os.pathsep.join(sys.path), str(len(asked)), *asked, *paths]
-        # In a group of its own Ctrl-C reaches this process only, which then ends the other.
-        group: dict[str, Any] = {"process_group": 0} if hasattr(os, "setpgid") else {}
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=_PIPE_OCTETS, **group)
-        _widen(cast("BinaryIO", self._process.stdout))
+        self._asking: int | None = None
+        self._shared: int | None = None
+        self._line: Line
+        given: list[int] = []
+        more: dict[str, Any] = {}
+        if os.name == "posix":  # elsewhere a process is given its standard streams only, and nothing can be asked
+            asked_there, self._asking = os.pipe()
+            self._shared = _shared_file()
+            given = [asked_there, *([] if self._shared is None else [self._shared])]
+            # In a group of its own Ctrl-C reaches this process only, which then ends the other.
+            more = {"pass_fds": given, "process_group": 0}
+        asked = [str(int(findings)), str(jobs), str(batch_octets)]
+        asked += [] if display_filter is None else [display_filter]
+        command = [sys.executable, "-P", "-c", _START, os.pathsep.join(sys.path), ",".join(map(str, given))]
+        command += [str(len(asked)), *asked, *paths]
         try:
-            self._word()
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, bufsize=0, **more)
         except BaseException:
-            self.close()
+            self._close_files()
             raise
+        finally:
+            if given:
+                os.close(given[0])
 
     def __enter__(self) -> Self:
         return self
@@ -73,37 +88,89 @@ class SecondProcess:
         self._process.wait()
         if self._process.stdout is not None:
             self._process.stdout.close()
+        self._close_files()
+
+    def _close_files(self) -> None:
+        for file in (self._asking, self._shared):
+            if file is not None:
+                os.close(file)
+        self._asking = self._shared = None
 
     def read(self, analysis: FlowAnalysis) -> Iterator[FedBatch]:
-        """Add batch after batch to an analysis that knows nothing yet; yields each when it has been added."""
-        from sniffkit.analysis.flows.travelling import TravelledEnds, batch_of
-        from sniffkit.analysis.read_ahead import read_ahead
+        """Add batch after batch to an analysis that knows nothing yet; yields each when it has been added.
 
+        Until the next one is asked for: its columns stand in memory that is used again. Raises what opening a capture
+        or a filter raises.
+        """
+        from sniffkit.analysis.flows.shared_memory import Line
+        from sniffkit.analysis.flows.travelling import TravelledEnds, batch_of
+
+        assert self._process.stdout is not None
+        self._line = Line(self._process.stdout.fileno(), self._asking, self._shared)
         tcp, udp, echo = known = TravelledEnds(), TravelledEnds(), TravelledEnds()
         analysis.know(tcp, udp, echo)
-        for columns, rest in read_ahead(iter(self._word, None), lambda word: word, _AHEAD):
-            prepared, ends = batch_of(columns, rest)
+        self._hear()  # that the capture is open
+        while "damage" not in (word := self._hear()).rest:
+            prepared, ends = batch_of(word.columns, word.rest)
             for one, opened in zip(known, ends, strict=True):
                 one.add(opened)
-            self.octets_read, self.octets_total = rest["read"], rest["total"]
+            self.octets_read, self.octets_total = word.rest["read"], word.rest["total"]
             yield analysis.add(prepared)
+            if word.slot is not None:
+                self._say({"free": word.slot})
+        self.damage, self.damage_untold = word.rest["damage"], word.rest["untold"]
+        self.checksums = word.rest["checksums"]
 
-    def _word(self) -> Any:
-        """Return the next batch as it travelled; None after the last one."""
-        from sniffkit.analysis.flows.travelling import read_word
+    def texts(
+        self, parts: Iterable[FlowPart], text: Callable[[FlowPart], bytes], language: str
+    ) -> Iterator[bytes | memoryview]:
+        """Yield the text of conversations in order, after ``read``: some of it made by ``text``, some over there.
 
-        word = read_word(cast("BinaryIO", self._process.stdout))
+        Each until the next one is asked for.
+        """
+        from sniffkit.analysis.flows.shared_memory import SLOTS
+        from sniffkit.analysis.flows.travelling import part_columns
+
+        free = list(range(SLOTS)) if self._line.shares else []
+        made: deque[_Piece] = deque()
+        there: deque[_Piece] = deque()
+
+        def in_order(most: int) -> Iterator[bytes | memoryview]:
+            while made and (made[0].text is not None or len(made) > most):
+                while (text := made[0].text) is None:
+                    there.popleft().text = self._hear().columns["text"].data
+                yield text
+                if (slot := made.popleft().slot) is not None:
+                    free.append(slot)
+
+        for piece in (piece for part in parts for piece in part.pieces(PIECE)):
+            while there and self._line.heard():
+                there.popleft().text = self._hear().columns["text"].data
+            if free and len(there) < _THERE:
+                columns, rest = part_columns(piece)
+                made.append(_Piece(free.pop()))
+                there.append(made[-1])
+                self._say(rest | {"language": language}, columns, made[-1].slot)
+            else:
+                made.append(_Piece(text=text(piece)))
+            yield from in_order(_HERE)
+        yield from in_order(0)
+
+    def _say(self, rest: dict[str, Any], columns: TravellingColumns | None = None, slot: int | None = None) -> None:
+        try:
+            self._line.say(rest, columns, slot)
+        except BrokenPipeError:
+            raise self._gone() from None
+
+    def _hear(self) -> Word:
+        """Return what the process says next; raises what went wrong there."""
+        word = self._line.hear()
         if word is None:
             raise self._gone()
-        _, rest = word
-        if "error" in rest:
-            if isinstance(rest["error"], MemoryError):
+        if "error" in word.rest:
+            if isinstance(word.rest["error"], MemoryError):
                 raise SniffkitError("usage.second-process", reason="MemoryError")
-            raise rest["error"]
-        if "damage" in rest:
-            self.damage, self.damage_untold = rest["damage"], rest["untold"]
-            self.checksums = rest["checksums"]
-            return None
+            raise word.rest["error"]
         return word
 
     def _gone(self) -> SniffkitError:
@@ -116,58 +183,25 @@ class SecondProcess:
         return SniffkitError("usage.second-process", reason=reason)
 
 
-def _widen(pipe: BinaryIO) -> None:
-    """Let the pipe hold more, where that can be asked for: fewer changes between the two processes."""
+@dataclass(slots=True)
+class _Piece:
+    """Some conversations: the slot in which they are over there (None: they stay here), and their text once made."""
+
+    slot: int | None = None
+    text: bytes | memoryview | None = None
+
+
+def _shared_file() -> int | None:
+    """Return the descriptor of a file without a name for both processes to lay into their memory; None: there is none.
+
+    (``multiprocessing.shared_memory`` would start a third process to watch over its names.)
+    """
     try:
-        from fcntl import F_SETPIPE_SZ, fcntl
+        if hasattr(os, "memfd_create"):
+            return os.memfd_create("sniffkit")
+        from tempfile import TemporaryFile
 
-        fcntl(pipe.fileno(), F_SETPIPE_SZ, _PIPE_OCTETS)
-    except (ImportError, OSError):
-        pass
-
-
-def answer() -> None:
-    """The second process: read the captures that the command line names and write every batch to standard output."""
-    count = int(sys.argv[1])
-    findings, jobs, batch_octets, *display_filter = sys.argv[2 : 2 + count]
-    pipe = os.fdopen(os.dup(1), "wb", _PIPE_OCTETS)
-    os.dup2(2, 1)  # whatever else is printed must not come between the batches
-    try:
-        _answer(pipe, sys.argv[2 + count :], display_filter, findings == "1", int(jobs), int(batch_octets))
-        pipe.close()
-    except BrokenPipeError:
-        pass  # the first process has ended
-    os._exit(0)
-
-
-def _answer(
-    pipe: BinaryIO, paths: list[str], display_filter: list[str], findings: bool, jobs: int, batch_octets: int
-) -> None:
-    import numpy as np
-
-    from sniffkit.analysis.flows.prepared import Preparer
-    from sniffkit.analysis.flows.travelling import write_batch, write_word
-    from sniffkit.analysis.read_ahead import read_ahead
-    from sniffkit.commands.filtering import PacketFilter
-    from sniffkit.sources import open_captures
-
-    try:
-        with open_captures(paths, batch_octets=batch_octets) as source:
-            preparer = Preparer(findings=findings)
-            if display_filter:
-                packets = PacketFilter(display_filter[0])
-                packets.read_from(source)
-                preparer.choose = lambda batch: packets.feed(batch)[1]
-            write_word(pipe, opened=True)
-            streams: list[Streams | PairStreams] = [preparer.streams, preparer.udp, preparer.echo]
-            known = [0, 0, 0]
-            every = read_ahead(source, preparer.prepare) if jobs > 2 else map(preparer.prepare, source)
-            for prepared in every:
-                ends = [one.ends(np.arange(begin, one.count)) for one, begin in zip(streams, known, strict=True)]
-                known = [begin + len(four[0]) for begin, four in zip(known, ends, strict=True)]
-                write_batch(pipe, prepared, ends, read=source.octets_read, total=source.octets_total)
-            write_word(pipe, damage=source.damage, untold=source.damage_untold, checksums=preparer.checksums)
-    except BrokenPipeError:
-        raise
-    except (Exception, KeyboardInterrupt) as error:
-        write_word(pipe, error=error)
+        with TemporaryFile() as file:
+            return os.dup(file.fileno())
+    except OSError:
+        return None

@@ -156,6 +156,19 @@ class FlowPart:
             return _tcp_part(self.streams, self.columns, self.ends, self.words)
         return _pair_part(self.protocol, self.ends, self.streams, self.columns)
 
+    def pieces(self, rows: int) -> Iterator[FlowPart]:
+        """Yield the conversations in pieces of so many, in order."""
+        for begin in range(0, len(self.streams), rows):
+            yield self.take(slice(begin, begin + rows))
+
+    def take(self, rows: slice | NDArray[np.bool_]) -> FlowPart:
+        """Return some of the conversations."""
+        one, one_port, other, other_port = self.ends
+        columns = {name: values[rows] for name, values in self.columns.items()}
+        words = {at: self.words[at] for at in set(columns["zeek"].tolist())} if self.words else {}
+        ends = one[rows], one_port[rows], other[rows], other_port[rows]
+        return FlowPart(self.protocol, self.streams[rows], columns, ends, words)
+
 
 def _tcp_part(
     streams: NDArray[np.int64], columns: dict[str, NDArray[Any]], four: TcpEnds, words: dict[int, tuple[str, str]]

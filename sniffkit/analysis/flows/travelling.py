@@ -1,14 +1,12 @@
-"""A prepared batch on its way from one process to another: a short heading, then every column as plain octets.
+"""A prepared batch on its way from one process to another: its columns, taken apart and put together again.
 
 Only what adding a batch needs travels, each column in the narrowest type that holds it: some 75 octets a segment.
 """
 
 from __future__ import annotations
 
-import pickle
-import struct
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -19,14 +17,12 @@ from sniffkit.analysis.segments import Segments
 from sniffkit.analysis.streams import StreamNumbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
-    Column = NDArray[Any]
+    from sniffkit.analysis.flows.analysis import FlowPart
+    from sniffkit.analysis.flows.shared_memory import TravellingColumns
 
-_HEADING = struct.Struct("<QQ")
-_ALIGNED = 8
+    Column = NDArray[Any]
 
 _SEGMENTS: dict[str, type[np.generic]] = {
     "row": np.int32, "time_ns": np.int64, "source_port": np.uint16, "destination_port": np.uint16,
@@ -67,62 +63,30 @@ class TravelledEnds:
         return cast("TcpEnds", tuple(column[streams] for column in self._columns))
 
 
-def write_batch(file: BinaryIO, prepared: Prepared, ends: list[TcpEnds], **rest: object) -> None:
-    """Write a batch; ends: of the streams of TCP, UDP and echo that it opens; rest: anything small."""
-    columns: dict[str, Any] = {}
+def batch_columns(prepared: Prepared, ends: list[TcpEnds]) -> tuple[TravellingColumns, dict[str, Any]]:
+    """Return the columns of a batch, each with the type in which it travels, and what is small.
+
+    ends: of the streams of TCP, UDP and echo that it opens
+    """
+    columns: TravellingColumns = {}
     for name, dtype in _SEGMENTS.items():
-        columns[f"segments.{name}"] = getattr(prepared.segments, name).astype(dtype, copy=False)
+        columns[f"segments.{name}"] = getattr(prepared.segments, name), dtype
     for name, dtype in _NUMBERS.items():
-        columns[f"numbers.{name}"] = getattr(prepared.numbers, name).astype(dtype, copy=False)
+        columns[f"numbers.{name}"] = getattr(prepared.numbers, name), dtype
+    more: dict[str, Column] = {}
     for group, datagrams in (("udp", prepared.udp), ("echo", prepared.echo)):
-        columns |= {f"{group}.{name}": getattr(datagrams, name) for name in _DATAGRAMS}
+        more |= {f"{group}.{name}": getattr(datagrams, name) for name in _DATAGRAMS}
     for group, added in (("tcp", prepared.sums), ("udp", prepared.udp.sums), ("echo", prepared.echo.sums)):
-        columns |= {f"{group}.sums.{name}": getattr(added, name) for name in _SUMS}
+        more |= {f"{group}.sums.{name}": getattr(added, name) for name in _SUMS}
     again = np.flatnonzero(prepared.twice)
-    columns |= {"octets": prepared.octets.astype(np.int32), "stamped": prepared.stamped}
-    columns |= {"twice.at": again, "twice.number": prepared.twice[again]}
+    more |= {"twice.at": again, "twice.number": prepared.twice[again], "stamped": prepared.stamped}
     if prepared.wanted is not None:
-        columns["wanted"] = prepared.wanted
+        more["wanted"] = prepared.wanted
     for protocol, four in enumerate(ends):
-        columns |= {f"ends.{protocol}.{place}": values for place, values in enumerate(four)}
-    rest |= {"first": prepared.first, "packets": prepared.packets, "odd": prepared.odd}
-    _write(file, columns, rest)
-
-
-def write_word(file: BinaryIO, **rest: object) -> None:
-    """Write something small without a batch."""
-    _write(file, {}, rest)
-
-
-def _write(file: BinaryIO, columns: dict[str, Column], rest: dict[str, object]) -> None:
-    shapes = [(name, column.dtype.str, column.shape) for name, column in columns.items()]
-    heading = pickle.dumps((shapes, rest))
-    heading += bytes(-len(heading) % _ALIGNED)
-    size = sum(column.nbytes + -column.nbytes % _ALIGNED for column in columns.values())
-    file.write(_HEADING.pack(len(heading), size) + heading)
-    for column in columns.values():
-        if column.nbytes:
-            file.write(np.ascontiguousarray(column).reshape(-1).view(np.uint8).data)
-            file.write(bytes(-column.nbytes % _ALIGNED))
-    file.flush()
-
-
-def read_word(file: BinaryIO) -> tuple[dict[str, Column], dict[str, Any]] | None:
-    """Return the columns and the small things that were written next; None at the end."""
-    heading = file.read(_HEADING.size)
-    if len(heading) < _HEADING.size:
-        return None
-    length, size = _HEADING.unpack(heading)
-    shapes, rest = pickle.loads(file.read(length))  # from our own process: nobody else can write there
-    octets = np.empty(size, np.uint8)
-    if cast("Callable[[memoryview], int]", file.readinto)(octets.data) < size:  # type: ignore[attr-defined]
-        return None
-    columns, at = {}, 0
-    for name, dtype, shape in shapes:
-        count = int(np.prod(shape))
-        columns[name] = np.frombuffer(octets.data, dtype, count, at).reshape(shape)
-        at += columns[name].nbytes + -columns[name].nbytes % _ALIGNED
-    return columns, rest
+        more |= {f"ends.{protocol}.{place}": four[place] for place in range(4)}
+    columns |= {"octets": (prepared.octets, np.int32)}
+    columns |= {name: (values, values.dtype) for name, values in more.items()}
+    return columns, {"first": prepared.first, "packets": prepared.packets, "odd": prepared.odd}
 
 
 def batch_of(columns: dict[str, Column], rest: dict[str, Any]) -> tuple[Prepared, list[TcpEnds]]:
@@ -172,3 +136,21 @@ def _sums_of(columns: dict[str, Column], group: str) -> Sums:
 def _datagrams_of(columns: dict[str, Column], group: str) -> Datagrams:
     row, stream, answers = (columns[f"{group}.{name}"] for name in _DATAGRAMS)
     return Datagrams(row, stream, answers, _sums_of(columns, group))
+
+
+def part_columns(part: FlowPart) -> tuple[TravellingColumns, dict[str, Any]]:
+    """Return the columns of some conversations, and what is small of them."""
+    columns: dict[str, Column] = {f"columns.{name}": values for name, values in part.columns.items()}
+    columns["streams"] = part.streams
+    columns |= {f"ends.{place}": part.ends[place] for place in range(4)}
+    travelling = {name: (values, values.dtype) for name, values in columns.items()}
+    return travelling, {"protocol": part.protocol, "words": part.words}
+
+
+def part_of(columns: dict[str, Column], rest: dict[str, Any]) -> FlowPart:
+    """Return the conversations that were taken apart."""
+    from sniffkit.analysis.flows.analysis import FlowPart  # only at the end: who prepares begins sooner
+
+    mine = {name.removeprefix("columns."): each for name, each in columns.items() if name.startswith("columns.")}
+    ends = cast("TcpEnds", tuple(columns[f"ends.{place}"] for place in range(4)))
+    return FlowPart(rest["protocol"], columns["streams"], mine, ends, rest["words"])
