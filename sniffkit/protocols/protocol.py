@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sniffkit.sources.batch import pieces
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -180,14 +182,5 @@ class Protocol:
 
 
 def gather(octets: NDArray[np.uint8], offset: NDArray[np.int64], header: Header) -> NDArray[np.void]:
-    """Copy the header that begins at each offset, (m,) of ``header.dtype``: one memory copy a row, any alignment.
-
-    Each header must lie within ``octets``; the guard at a batch's end sees to that for every offset inside a packet.
-    """
-    import numpy as np
-
-    width = header.octets
-    everywhere: NDArray[np.void] = np.ndarray(
-        shape=(len(octets) - width + 1,), dtype=f"V{width}", buffer=octets, strides=(1,)
-    )
-    return everywhere[offset].view(header.dtype)
+    """Copy the header that begins at each offset, (m,) of ``header.dtype``; the offsets lie inside packets."""
+    return pieces(octets, offset, header.octets).view(header.dtype)

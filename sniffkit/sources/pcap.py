@@ -7,6 +7,7 @@ index, protocol, packet type) in each packet's header.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.errors import NotACapture
-from sniffkit.sources.batch import Batch, Interface
+from sniffkit.sources.batch import Batch, Interface, pieces
 from sniffkit.sources.boundaries import Chain, Guess, find_records
 from sniffkit.sources.octets import Octets
 from sniffkit.sources.source import MAX_CAPTURED, MAX_LENGTH, FileSource
@@ -73,7 +74,7 @@ class PcapSource(FileSource):
         while need:
             window.read()
             starts, used = self._packet_starts()
-            records = np.ndarray((len(window.buffer) - 15,), self._record, window.buffer, 0, (1,))[starts]
+            records = pieces(window.buffer, starts, self._record.itemsize).view(self._record)
             captured = records["captured"].astype(np.int64)
             length = records["length"].astype(np.int64)
             if self._sort_lengths:
@@ -114,9 +115,14 @@ class PcapSource(FileSource):
         return np.array(starts, np.int64), position
 
     def _guess(self) -> Guess:
-        """Packets of one batch are captured within hours: the upper half of their seconds is the same."""
+        """Packets of one batch are captured within hours: the upper half of their seconds is the same.
+
+        The other numbers are small: a fraction of a second in nanoseconds at most, and two lengths.
+        """
         place = 2 if self.order == "<" else 0
-        return Guess(self._window.buffer[place : place + 2].tobytes(), place)
+        same = re.escape(self._window.buffer[place : place + 2].tobytes())
+        small = rb".{3}[\0-\x3b].{3}\0.{3}\0" if self.order == "<" else rb".{2}[\0-\x3b].{3}\0.{3}\0"
+        return Guess(re.compile(same + small, re.DOTALL), place)
 
     def _captured(self, position: int) -> int:
         pair: tuple[int, int] = struct.unpack_from(self.order + "II", self._window.buffer.data, position + 8)

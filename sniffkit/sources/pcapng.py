@@ -7,6 +7,7 @@ is damaged, reading goes on at the next place that looks like a block at both it
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -40,6 +41,12 @@ INTERFACES_KEPT = 65_536
 SEARCHES = 500
 """After so many damaged places reading stops: what follows can hardly be a capture."""
 
+PACKET_BLOCK = {
+    "<": re.compile(rb"\x06\0\0\0.{3}\0.{2}\0\0.{8}.{3}\0.{3}\0", re.DOTALL),
+    ">": re.compile(rb"\0\0\0\x06\0.{3}\0\0.{2}.{8}\0.{3}\0", re.DOTALL),
+}
+"""What an Enhanced Packet Block looks like: its type, then four numbers that are small: lengths and its interface."""
+
 PACKETS = (Block.ENHANCED_PACKET, Block.SIMPLE_PACKET, Block.OBSOLETE_PACKET)
 
 
@@ -52,7 +59,7 @@ class Ahead:
 
     def __init__(self, window: Window, position: int, order: str) -> None:
         buffer = window.buffer
-        guess = Guess(struct.pack(order + "I", Block.ENHANCED_PACKET), 0)
+        guess = Guess(PACKET_BLOCK[order], 0)
         chain = Chain(order, 4, 0, LEAST_BLOCK)
         self.order = order
         self.starts, self.stop = find_records(buffer, position, window.filled, chain, guess)
@@ -168,7 +175,7 @@ class PcapngSource(FileSource):
         section = self._section
         assert section is not None  # blocks are only walked in a section
         buffer = self._window.buffer
-        header = headers(buffer, section.order)[starts]
+        header = headers(buffer, starts, section.order)
         kind = header["kind"]
         known = len(section.interfaces)
         described: list[int] = []  # rows of blocks that describe an interface

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.sources.batch import NO_TIME, Interface
+from sniffkit.sources.batch import NO_TIME, Interface, pieces
 from sniffkit.sources.pcapng_blocks import Block, Clock
 from sniffkit.sources.source import DAMAGE_TOLD, MAX_CAPTURED, MAX_LENGTH
 
@@ -63,10 +63,10 @@ def layout(order: str) -> np.dtype[np.void]:
     return np.dtype([(name, order + "u4") for name in names])
 
 
-def headers(buffer: NDArray[np.uint8], order: str) -> NDArray[np.void]:
-    """Return a view of ``buffer`` that has a block's 28 octets at every position, whatever its alignment."""
+def headers(buffer: NDArray[np.uint8], starts: NDArray[np.int64], order: str) -> NDArray[np.void]:
+    """Return the first 28 octets of the blocks at ``starts``, (n,) of ``layout``, whatever their alignment."""
     kind = layout(order)
-    return np.ndarray((len(buffer) - kind.itemsize + 1,), kind, buffer, 0, (1,))
+    return pieces(buffer, starts, kind.itemsize).view(kind)
 
 
 def read_packets(
