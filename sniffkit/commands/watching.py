@@ -166,6 +166,8 @@ class Watching:
                 self._tell(batch)
             elif self.recorder.finished:
                 return
+            elif self.pace.detail:  # silence is calm, too
+                self._give_way(self.analysis.packets + 1, 0, 0.0)
             self._look_around(batch is not None)
 
     def _tell(self, batch: Batch) -> None:

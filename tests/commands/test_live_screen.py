@@ -1,0 +1,90 @@
+"""`sniffkit live` on a terminal, read back from tmux: the line at the bottom, and the table of connections."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sniffkit.lab.stage import Stage, receive
+from sniffkit.lab.wire import Recording
+from sniffkit.lab.world import Classroom
+from tests.commands.running_live import PYTHON, Nowhere, environment, play
+from tests.sources.network import needs_namespaces
+
+pytestmark = needs_namespaces
+
+
+@pytest.fixture(scope="module")
+def room() -> Iterator[Classroom]:
+    with Classroom(ask_arp=True) as made:
+        yield made
+
+
+@pytest.fixture
+def screen(room: Classroom, tmp_path: Path) -> Iterator[Any]:
+    """A terminal of 100 cells and 30 lines on the client."""
+    if not shutil.which("tmux"):
+        pytest.skip("tmux is not installed")
+    tmux = ["tmux", "-f", "/dev/null", "-S", str(tmp_path / "tmux")]
+
+    def do(*arguments: str) -> str:
+        return subprocess.run([*tmux, *arguments], capture_output=True, text=True, check=True).stdout
+
+    env = environment(tmp_path, TERM="screen-256color")
+    with room.client.inside():
+        subprocess.run([*tmux, "new-session", "-d", "-x", "100", "-y", "30", "sh"], env=env, check=True)
+    try:
+        yield do
+    finally:
+        do("kill-server")
+
+
+def wait_for(screen: Any, pattern: str, seconds: float = 20.0) -> str:
+    end = time.monotonic() + seconds
+    while not re.search(pattern, shown := screen("capture-pane", "-p"), re.M):
+        assert time.monotonic() < end, shown
+        time.sleep(0.1)
+    return str(shown)
+
+
+def test_on_a_terminal_a_line_stands_below(room: Classroom, screen: Any) -> None:
+    screen("send-keys", f"{PYTHON} -m sniffkit live eth0 --lang zh", "Enter")
+    wait_for(screen, r"^00:\d\d  0 个分组  0 个/秒  丢弃 0 个  没有 TCP 连接$")
+    play(room, "handshake-close-4")
+    shown = wait_for(screen, r"^00:\d\d  1[1-9] 个分组 .* 丢弃 0 个  TIME-WAIT 1$")
+    assert "四次挥手 4/4" in shown
+    assert len(re.findall(r"^00:\d\d", shown, re.M)) == 1, "one status line, not a trail of them"
+    screen("send-keys", "C-c")
+    shown = wait_for(screen, "捕获 (1[1-9]) 个分组，过滤器收到 \\1 个，内核丢弃 0 个")
+    assert re.search("小结：1[1-9] 个分组", shown)
+    assert not re.search(r"^00:\d\d", shown, re.M)
+
+
+def test_the_table_of_connections_stays_in_place(room: Classroom, screen: Any) -> None:
+    """At 80 cells too a row has both ends, both states, the rate and the round-trip time."""
+    screen("resize-window", "-x", "80", "-y", "24")
+    screen("send-keys", f"clear; {PYTHON} -m sniffkit live eth0 --table", "Enter")
+    wait_for(screen, r"^00:\d\d  0 packets")
+    client, server = Stage(room, Recording(Nowhere(), ())).connection()  # type: ignore[arg-type]
+    ends = r"10\.0\.0\.2:50000 → 93\.184\.216\.34:80"
+    wait_for(screen, rf"^open 1\n +0  {ends}  ESTABLISHED / ESTABLISHED +2\d\.\d ms$")
+    client.sendall(bytes(10_000))
+    receive(server, 10_000)
+    wait_for(screen, rf"^open 1\n +0  {ends}  ESTAB/ESTAB +\S+ k?B/s +2\d\.\d ms$")
+    client.close()
+    wait_for(screen, rf"^closing 1\n +0  {ends}  FIN-WAIT-2/CLOSE-WAIT +")
+    server.close()
+    shown = wait_for(screen, rf"^TIME-WAIT 1\n +0  {ends}  TIME-WAIT / CLOSED +")
+    assert shown.count("50000 →") == 1
+    screen("resize-window", "-x", "60", "-y", "20")
+    shown = wait_for(screen, r"^TIME-WAIT 1\n +0  …0\.2:50000 → …216\.34:80  TIME-WAIT/CLOSED")
+    assert shown.count("50000 →") == 1, "nothing is left of the wider table"
+    screen("send-keys", "C-c")
+    wait_for(screen, "packets captured")

@@ -1,0 +1,73 @@
+"""The table of connections on screens of any width: ends and states always, from 80 cells on rate and RTT too."""
+
+from __future__ import annotations
+
+import pytest
+from rich.cells import cell_len
+
+from sniffkit.analysis.tcp.open_connections import OpenConnection, Stage
+from sniffkit.explanations.catalogue import Catalogue
+from sniffkit.explanations.connection_table import connection_table
+from sniffkit.explanations.language import Language
+from sniffkit.renderers.live_table import drawn
+
+SHORT = (("10.0.0.2", 50000), ("93.184.216.34", 80))
+LONG = (("192.168.100.200", 50000), ("142.250.185.206", 443))
+LONG_6 = (("2001:db8:85a3:8d3:1319:8a2e:370:7348", 50000), ("2001:db8:0:1::34", 443))
+
+
+def connection(
+    stream: int, ends: tuple[tuple[str, int], tuple[str, int]], one: str, other: str, stage: Stage
+) -> OpenConnection:
+    return OpenConnection(
+        stream, *ends, (one, other), stage, (1200, 3400), (80_000, 2_000_000), 999e3, 120_000_000, 75_000_000_000
+    )
+
+
+CONNECTIONS = [
+    connection(7, LONG, "FIN-WAIT-2", "CLOSE-WAIT", "closing"),
+    connection(123, SHORT, "ESTABLISHED", "ESTABLISHED", "open"),
+    connection(4, LONG_6, "ESTABLISHED", "ESTABLISHED", "open"),
+    connection(9, SHORT, "SYN-SENT", "SYN-RECEIVED", "opening"),
+]
+
+
+def lines(width: int, language: Language = "en", **stages: int) -> list[str]:
+    table = connection_table(CONNECTIONS, stages, Catalogue(language))  # type: ignore[arg-type]
+    return [line for line, _ in drawn(table, width)]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", range(55, 160, 5))
+def test_no_line_is_wider_than_the_screen(width: int, language: Language) -> None:
+    assert max(map(cell_len, lines(width, language))) <= width
+
+
+def test_at_80_cells_ends_states_rate_and_round_trip_time_are_there() -> None:
+    """The longest of all: what tells hosts of one network apart stands at an address's end, and that stays."""
+    assert lines(80) == [
+        "no.  client → server                     states                     rate     RTT",
+        "open 2",
+        "  4  […7348]:50000 → […34]:443           ESTAB/ESTAB            999 kB/s  120 ms",
+        "123  10.0.0.2:50000 → 93.184.216.34:80   ESTAB/ESTAB            999 kB/s  120 ms",
+        "opening 1",
+        "  9  10.0.0.2:50000 → 93.184.216.34:80   SYN-SENT/SYN-RECV      999 kB/s  120 ms",
+        "closing 1",
+        "  7  …100.200:50000 → …185.206:443       FIN-WAIT-2/CLOSE-WAIT  999 kB/s  120 ms",
+    ]
+
+
+def test_a_wide_screen_has_everything_whole() -> None:
+    found = lines(200, "zh")
+    assert found[0].split() == ["编号", "客户端", "→", "服务器", "两端状态", "速率", "RTT", "字节", "分组数", "时长"]
+    assert "[2001:db8:85a3:8d3:1319:8a2e:370:7348]:50000 → [2001:db8:0:1::34]:443" in found[2]
+    assert "FIN-WAIT-2 终止等待 2 / CLOSE-WAIT 关闭等待" in found[-1]
+
+
+def test_a_narrow_screen_keeps_ends_and_states() -> None:
+    assert all("→" in line and "/" in line for line in lines(55)[2:3] + lines(55)[-1:])
+
+
+def test_where_not_all_have_room_it_says_how_many_there_are() -> None:
+    assert lines(80, open=120)[1] == "open 120, 2 of them here"
+    assert lines(80, "zh", open=120)[1] == "已建立 120，列出其中 2"
