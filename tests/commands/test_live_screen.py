@@ -84,7 +84,7 @@ def test_the_table_of_connections_stays_in_place(room: Classroom, screen: Any) -
     shown = wait_for(screen, rf"^TIME-WAIT 1\n +0  {ends}  TIME-WAIT / CLOSED +")
     assert shown.count("50000 →") == 1
     screen("resize-window", "-x", "60", "-y", "20")
-    shown = wait_for(screen, r"^TIME-WAIT 1\n +0  …0\.2:50000 → …216\.34:80  TIME-WAIT/CLOSED")
+    shown = wait_for(screen, r"^TIME-WAIT 1\n +0  …0\.2:50000 → \S+:80 +TIME-WAIT/CLOSED")
     assert shown.count("50000 →") == 1, "nothing is left of the wider table"
     screen("send-keys", "C-c")
     wait_for(screen, "packets captured")
