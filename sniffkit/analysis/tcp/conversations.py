@@ -225,7 +225,8 @@ class TcpConversations:
             for end, sent in ((me, own), (peer, other)):
                 if sent and end.next is not None and ahead(sent, end.next) > 0:
                     end.next = sent
-            if peer.acknowledged is not None and ahead(ack, peer.acknowledged) > 0:
+            known = peer.acknowledged
+            if window and known is not None and ahead(ack, known) >= 0 and not connection.was_reset:
                 peer.acknowledged = ack
                 peer.window = window << peer.scale if peer.scale > 0 else window
             self._look_at(row, values, None, told)
@@ -248,10 +249,12 @@ class TcpConversations:
                 head = heads[2 * place + side]
                 if end.next is not None:
                     end.next = int(columns.next[head])
-                if end.acknowledged is not None:
-                    end.acknowledged = int(columns.ack[head])
-                    window = int(columns.window[head])
-                    end.window = window << end.scale if end.scale > 0 and end.open_shown else window
+                # What a SYN or RST left there was looked at, or says nothing of the window.
+                if end.acknowledged is not None and not connection.was_reset and not columns.flags[head] & SYN:
+                    ack, window = int(columns.ack[head]), int(columns.window[head])
+                    if ahead(ack, end.acknowledged) >= 0:
+                        end.acknowledged = ack
+                        end.window = window << end.scale if end.scale > 0 else window
 
     def _look_at_notable(
         self, segments: Segments, columns: tuple[NDArray[Any], ...], groups: Groups, told: _Told

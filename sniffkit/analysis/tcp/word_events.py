@@ -36,7 +36,8 @@ class Events:
     """The segments that words are made of, columns (k,) by stream, in capture order within.
 
     own, other: highest sequence number sent before, by its sender and by the other side
-    latest_ack, latest_window: of the other side's latest segment before
+    latest_ack, latest_window: of the other side's latest segment before; window 0 where that is a SYN or RST, events
+                themselves
     sign:       what stands in the word; in_word: False for repeats after the first
     """
 
@@ -122,6 +123,7 @@ class WordRows:
         odd |= numbers.acknowledgment[lanes.segment] == 0
         odd &= (flags & (SYN | RST)) == 0
         odd |= (columns.window == 0) & ~reset
+        odd[self._older_acks()] = True
         finished = self._since(_FIN, self.notable[(flags[self.notable] & FIN) != 0])
         odd |= (finished[lanes.lane] < columns.place) & (self._advance > 0) & ~reset
         odd[self.notable] |= self._odd_notable(finished)
@@ -129,6 +131,14 @@ class WordRows:
         odd &= columns.rows
         streams: NDArray[np.bool_] = np.logical_or.reduceat(odd, lanes.head[0::2])
         return streams
+
+    def _older_acks(self) -> NDArray[np.int64]:
+        """Return the places of acks that are older than the one before: what counts is then not the latest one."""
+        columns = self._columns
+        at = np.flatnonzero((columns.ack[1:] - columns.ack[:-1]).view(np.int32) < 0) + 1
+        flags, before = columns.flags[at], columns.flags[at - 1]
+        older: NDArray[np.int64] = at[(flags & before & ACK != 0) & (flags & (SYN | RST) == 0) & (self._own[at] != 0)]
+        return older
 
     def _odd_notable(self, finished: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which SYNs, FINs and RSTs are out of the ordinary; finished: by lane, as of ``_since``."""
@@ -217,7 +227,7 @@ class WordRows:
             own,
             self._other[at],
             columns.ack[other],
-            columns.window[other],
+            np.where((columns.flags[other] & (SYN | RST)) == 0, columns.window[other], np.uint32(0)),
             sign,
             in_word[at],
         )

@@ -14,6 +14,7 @@ from sniffkit.analysis.flows.analysis import FlowAnalysis
 from sniffkit.analysis.flows.records import Flow
 from sniffkit.sources import open_capture
 from sniffkit.sources.batch import Batch
+from tests.analysis.frayed_segments import damaged
 from tests.analysis.hostile_segments import hostile, write_pcap
 from tests.analysis.messages import batches
 from tests.analysis.reference import CORPUS, NEEDED, captures
@@ -58,11 +59,15 @@ def test_segments_lost_at_the_border_of_a_batch(packets: int) -> None:
     assert flows_of(path, packets) == whole
 
 
-@pytest.mark.parametrize(("seed", "life"), [(1, 400), (2, 20), (3, 6)])
-def test_hostile_segments_one_by_one(seed: int, life: int, tmp_path: Path) -> None:
-    path = tmp_path / "hostile.pcap"
-    write_pcap(hostile(2_000, seed, life=life), path)
-    assert flows_of(path, 1) == flows_of(path, 50) == flows_of(path, ALL)
+@pytest.mark.parametrize("packets", [1, 2, 7, 100])
+def test_many_captures(packets: int, tmp_path: Path) -> None:
+    """Hostile and merely damaged ones by turns; every field is compared."""
+    path = tmp_path / "many.pcap"
+    for seed in range(packets * 1000, packets * 1000 + (6 if packets < 7 else 20)):
+        segments = hostile(200, seed, life=(400, 60, 20, 6)[seed // 2 % 4]) if seed % 2 else damaged(25, seed)
+        write_pcap(segments, path)
+        whole = flows_of(path, ALL)
+        assert flows_of(path, packets) == whole, seed
 
 
 @NEEDED

@@ -6,6 +6,7 @@ The reference tells every segment. Counted, ordinary conversations are not looke
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from sniffkit.analysis.tcp.marks import TcpMarks
 from sniffkit.protocols.columns import Columns
 from sniffkit.sources import open_capture
 from sniffkit.sources.writer import create_capture
+from tests.analysis.frayed_segments import damaged
 from tests.analysis.hostile_segments import hostile
 from tests.analysis.reference import NEEDED, captures
 
@@ -91,6 +93,17 @@ def test_ordinary_traffic() -> None:
 def test_hostile_segments(seed: int, size: int, life: int) -> None:
     """Flags mixed at will, numbers around the wrap, some captured twice."""
     compare(cut(hostile(8_000, seed, life=life), size, 0.02), *PATTERNS)
+
+
+@pytest.mark.parametrize(("size", "seeds"), [(1, (1,)), (7, (0, 1, 2, 1339)), (60, range(6)), (10_000, range(6))])
+def test_ordinary_conversations_a_little_damaged(size: int, seeds: Sequence[int]) -> None:
+    """Old acks, resets in and outside the window, FINs twice: plausible enough to be kept as words for a while.
+
+    In that of seed 1339 a RST comes after an ack that is older than the one before it. It is the newest ack that tells
+    whether the RST has any force (RFC 9293 section 3.5.2), not the latest.
+    """
+    for seed in seeds:
+        assert compare(cut(damaged(60, seed, at_once=8, repeated=3), size), *PATTERNS) > 40
 
 
 def test_sample_captures_packet_by_packet() -> None:
