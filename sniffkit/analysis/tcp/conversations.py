@@ -225,8 +225,8 @@ class TcpConversations:
             for end, sent in ((me, own), (peer, other)):
                 if sent and end.next is not None and ahead(sent, end.next) > 0:
                     end.next = sent
-            known = peer.acknowledged
-            if window and known is not None and ahead(ack, known) >= 0 and not connection.was_reset:
+            newest = peer.acknowledged
+            if window and newest is not None and ahead(ack, newest) >= 0 and not connection.was_reset:
                 peer.acknowledged = ack
                 peer.window = window << peer.scale if peer.scale > 0 else window
             self._look_at(row, values, None, told)
