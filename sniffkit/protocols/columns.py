@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sniffkit.protocols import REGISTER
 from sniffkit.protocols.protocol import Headers, Options, gather
 from sniffkit.protocols.walk import PROTOCOLS, walk
+from sniffkit.sources.batch import pieces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -141,9 +142,9 @@ class Columns:
         if protocol not in self._windows:
             rows = self.rows(protocol)
             headers = self._headers(PROTOCOLS.index(protocol))
-            met = headers[0].window if len(headers) == 1 else None
             header = _protocol(protocol).header
-            self._windows[protocol] = gather(self.batch.octets, rows.offset, header) if met is None else met
+            once = len(headers) == 1
+            self._windows[protocol] = headers[0].fixed() if once else gather(self.batch.octets, rows.offset, header)
         return self._windows[protocol]
 
     def having(self, field: str) -> NDArray[np.int64]:
@@ -155,28 +156,27 @@ class Columns:
         options = self.options(protocol.name)
         return options.index[_picked(options, protocol.sparse[field])]
 
-    def walk_options(
-        self, start: NDArray[np.int64], end: NDArray[np.int64], captured_end: NDArray[np.int64]
-    ) -> Options:
-        """Find options of the shape kind, length, value (kinds 0 and 1 are one octet, 0 ends) in many headers at once.
+    def walk_options(self, protocol: str, header_length: NDArray[np.uint8]) -> Options:
+        """Find options of the shape kind, length, value (kinds 0 and 1 are one octet, 0 ends) in all headers at once.
 
-        start, end, captured_end: (m,) places in ``batch.octets``. An option that does not fit ends its header's list.
+        header_length: (m,) where each header says it ends. An option that does not fit ends its header's list.
         """
         import numpy as np
 
-        octets = self.batch.octets
-        index = np.flatnonzero((start < end) & (start < captured_end))
-        at, limit = start[index], np.minimum(end[index], captured_end[index])
+        rows, fixed = self.rows(protocol), _protocol(protocol).header.octets
         # Nearly every segment has the same: two that do nothing, so that one that fills the rest begins at a word.
-        whole = end[index] - at
-        usual = (whole > 3) & (limit - at == whole)
-        kind, length = octets[at + 2], octets[at + 3]
-        usual &= (octets[at] == 1) & (octets[at + 1] == 1) & (kind > 1) & (length == whole - 2)
+        first = self._behind(protocol, 4).view(">u4").astype(np.uint32)
+        kind, length = (first >> np.uint32(8)).astype(np.uint8), first.astype(np.uint8)
+        usual = (first >> np.uint32(16) == 0x0101) & (kind > 1) & (header_length > fixed)
+        usual &= (length == header_length - np.uint8(fixed + 2)) & (rows.present >= header_length)
+        index = np.flatnonzero(usual)
         found: list[tuple[NDArray[Any], ...]] = [
-            (index[usual], kind[usual], at[usual] + 2, length[usual].astype(np.int64)),
+            (index, kind[index], rows.offset[index] + (fixed + 2), length[index].astype(np.int64)),
         ]
-        left = np.flatnonzero(~usual)
-        index, at, limit = index[left], at[left], limit[left]
+        index = np.flatnonzero((header_length > fixed) & (rows.present > fixed) & ~usual)
+        limit = rows.offset[index] + np.minimum(header_length[index], rows.present[index])
+        at = rows.offset[index] + fixed
+        octets = self.batch.octets
         while len(index):
             kind = octets[at]
             length = octets[at + 1].astype(np.int64)
@@ -191,9 +191,14 @@ class Columns:
             at = at + length
             going = at < limit
             index, at, limit = index[going], at[going], limit[going]
-        columns = [np.concatenate(parts) for parts in zip(*found, strict=True)]
-        order = np.argsort(columns[0], kind="stable")
-        return Options(*(column[order] for column in columns))
+        return Options(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+    def _behind(self, protocol: str, width: int) -> NDArray[np.void]:
+        """Copy the ``width`` octets that follow each fixed header of a protocol, (m,)."""
+        headers, fixed = self._headers(PROTOCOLS.index(protocol)), _protocol(protocol).header.octets
+        if len(headers) == 1:
+            return headers[0].gather(fixed, width)
+        return pieces(self.batch.octets, self.rows(protocol).offset + fixed, width)
 
     def _read_option(self, options: Options, spec: OptionField) -> tuple[NDArray[np.int64], NDArray[Any]]:
         import numpy as np
@@ -319,7 +324,8 @@ class Columns:
             return protocol.derived[field](self)
         if field not in protocol.header.place:
             raise KeyError(field)
-        return protocol.header.column(self.window(name), field)
+        headers = self._headers(PROTOCOLS.index(name))
+        return headers[0].field(field) if len(headers) == 1 else protocol.header.column(self.window(name), field)
 
 
 @cache
@@ -331,12 +337,14 @@ def _protocol(name: str) -> Protocol:
 
 
 def _picked(options: Options, spec: OptionField) -> NDArray[np.int64]:
-    """Return which options hold a value."""
+    """Return which options hold a value, by header and then by place."""
     import numpy as np
 
     picked = np.flatnonzero(options.kind == spec.kind)
     length = options.length[picked]
     fits = length >= spec.at + spec.width
     if spec.lengths:
-        fits &= np.isin(length, spec.lengths)
-    return picked[fits]
+        fits &= np.isin(length, spec.lengths) if len(spec.lengths) > 1 else length == spec.lengths[0]
+    picked = picked[fits]
+    index = options.index[picked]
+    return picked[np.argsort(index, kind="stable")] if (index[1:] < index[:-1]).any() else picked

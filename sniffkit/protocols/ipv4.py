@@ -179,7 +179,7 @@ def read_option(reader: Reader, kind: int, end: int) -> None:
 
 def valid(headers: Headers) -> NDArray[Any]:
     """Tell which headers say version 4 and a length a header can have."""
-    first = headers.octets[headers.offset]
+    first = headers.first_octet()
     return (first >= 0x45) & (first <= 0x4F)
 
 
@@ -187,7 +187,9 @@ def step(headers: Headers) -> list[Carried]:
     """Say what each packet carries: nothing for a fragment, until fragments are put together."""
     total = headers.field("ip.len").astype("i8")
     header_octets = headers.field("ip.hdr_len").astype("i8")
-    total[total == 0] = headers.length[total == 0]
+    unsaid = total == 0
+    if unsaid.any():
+        total[unsaid] = headers.length[unsaid]
     fragment = headers.field("ip.flags.mf").astype(bool) | (headers.field("ip.frag_offset") > 0)
     number = headers.field("ip.proto")
     if not fragment.any():
@@ -202,8 +204,7 @@ def step(headers: Headers) -> list[Carried]:
 
 def options(columns: Columns) -> Options:
     """Find every option of every IPv4 header of a batch."""
-    rows = columns.rows("ip")
-    return columns.walk_options(rows.offset + 20, rows.offset + columns["ip.hdr_len"], rows.offset + rows.present)
+    return columns.walk_options("ip", columns["ip.hdr_len"])
 
 
 PROTOCOL = Protocol(

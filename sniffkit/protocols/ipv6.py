@@ -56,7 +56,8 @@ def read(reader: Reader) -> None:
 
 def valid(headers: Headers) -> NDArray[Any]:
     """Tell which headers say version 6."""
-    return headers.octets[headers.offset] >> 4 == 6  # type: ignore[no-any-return]
+    six: NDArray[Any] = headers.first_octet() >> 4 == 6
+    return six
 
 
 def step(headers: Headers) -> list[Carried]:

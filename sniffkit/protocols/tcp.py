@@ -102,8 +102,7 @@ def data_length(columns: Columns) -> NDArray[Any]:
 
 def options(columns: Columns) -> Options:
     """Find every option of every TCP header of a batch."""
-    rows = columns.rows("tcp")
-    return columns.walk_options(rows.offset + 20, rows.offset + columns["tcp.hdr_len"], rows.offset + rows.present)
+    return columns.walk_options("tcp", columns["tcp.hdr_len"])
 
 
 PROTOCOL = Protocol(

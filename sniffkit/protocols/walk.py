@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sniffkit.protocols import REGISTER, number_spaces
 from sniffkit.protocols.fragments import IPV4, IPV6, headers_of, put_together
-from sniffkit.protocols.protocol import Carried, Headers
+from sniffkit.protocols.protocol import Carried, Headers, Heads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,7 +46,7 @@ def codes_of(carried: Carried, rows: int) -> NDArray[np.uint8]:
     elif isinstance(number, int):
         found = np.full(rows, codes[number], np.uint8)
     else:
-        found = codes[number]
+        found = codes.take(number)
     if carried.where is not None:
         found = np.where(carried.where, found, np.uint8(0))
     return found
@@ -71,9 +71,10 @@ def walk(
     rows = len(batch)
     index = np.arange(rows, dtype=np.int64)
     length = np.maximum(batch.length, batch.captured)
+    present = length if np.array_equal(length, batch.captured) else batch.captured
     found: list[list[Headers]] = [[] for _ in PROTOCOLS]
     frames = Headers(
-        REGISTER[0].header, batch.octets, index, batch.offset, batch.captured, length, None,
+        REGISTER[0].header, batch.octets, Heads.of(batch), 0, index, batch.offset, present, length, None,
         np.full(rows, -1, np.int32), np.full(rows, -1, np.int64), 0,
     )  # fmt: skip
     link = np.where((batch.link_type >= 0) & (batch.link_type < 1 << 16), batch.link_type, 0xFFFF)
@@ -101,11 +102,11 @@ def hand_on_ipv6(headers: Headers, into: dict[int, list[Headers]]) -> Headers:
     """Give IPv6 headers that stand where IPv4 was announced to IPv6, as Wireshark does; return the others."""
     import numpy as np
 
-    six = headers.octets[headers.offset] >> 4 == 6
+    six = headers.first_octet() >> 4 == 6
     if not six.any():
         return headers
     found = headers.select(np.flatnonzero(six))
-    found.header, found.window = REGISTER[IPV6 - 1].header, None
+    found.header, found.window, found.fields = REGISTER[IPV6 - 1].header, None, {}
     into.setdefault(IPV6, []).append(found)
     return headers.select(np.flatnonzero(~six))
 
@@ -133,7 +134,7 @@ def go_on(
             protocol = REGISTER[code - 1]
             announced = join(groups)
             headers = keep(announced, protocol.header.octets)
-            if code == IPV4:
+            if code == IPV4 and len(headers):
                 headers = hand_on_ipv6(headers, following)
             if protocol.valid is not None and len(headers):
                 good = protocol.valid(headers)
@@ -159,18 +160,21 @@ def follow(headers: Headers, carried: Carried, code: int, met: int, into: dict[i
     rows = len(headers)
     codes = codes_of(carried, rows)
     met_codes = np.zeros(len(PROTOCOLS), np.bool_)
-    met_codes[codes] = True
+    met_codes[codes[:1]] = True
+    met_codes[codes[np.flatnonzero(codes != codes[:1])]] = True  # few: nearly all carry the same
     children = np.flatnonzero(met_codes).tolist()
     for child in children:
         if not child:
             continue
         chosen: Any = slice(None) if len(children) == 1 else np.flatnonzero(codes == child)
         ahead = carried.header if isinstance(carried.header, int) else carried.header[chosen]
+        furthest = ahead if isinstance(ahead, int) else int(ahead.max())
         length = headers.length[chosen] - ahead
-        present = headers.present[chosen] - ahead
+        present = length if headers.present is headers.length else headers.present[chosen] - ahead
         if carried.length is not None:
+            whole = present is length
             length = np.minimum(length, carried.length[chosen])
-            present = np.minimum(present, length)
+            present = length if whole else np.minimum(present, length)
         quoted = None if headers.quoted is None else headers.quoted[chosen]
         if carried.quoted is not None:
             more = np.full(rows, True) if carried.quoted is True else np.asarray(carried.quoted)
@@ -178,8 +182,9 @@ def follow(headers: Headers, carried: Carried, code: int, met: int, into: dict[i
         place = np.arange(rows) if len(children) == 1 else chosen
         into.setdefault(child, []).append(
             Headers(
-                REGISTER[child - 1].header, headers.octets, headers.row[chosen], headers.offset[chosen] + ahead,
-                present, length, quoted, np.full(len(place), code, np.int32), place + met, headers.depth + 1,
+                REGISTER[child - 1].header, headers.octets, headers.heads, headers.reach + furthest,
+                headers.row[chosen], headers.offset[chosen] + ahead, present, length, quoted,
+                np.full(len(place), code, np.int32), place + met if met else place, headers.depth + 1,
             )
         )  # fmt: skip
 
@@ -201,8 +206,9 @@ def join(groups: list[Headers]) -> Headers:
         parts = [np.zeros(len(group), bool) if group.quoted is None else group.quoted for group in groups]
         quoted = np.concatenate(parts)[order]
     return Headers(
-        first.header, first.octets, together("row"), together("offset"), together("present"), together("length"),
-        quoted, together("parent"), together("parent_index"), first.depth,
+        first.header, first.octets, first.heads, max(group.reach for group in groups), together("row"),
+        together("offset"), together("present"), together("length"), quoted, together("parent"),
+        together("parent_index"), first.depth,
     )  # fmt: skip
 
 
