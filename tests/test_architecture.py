@@ -55,6 +55,7 @@ NOT_A_COMMAND = {
     "filtering": "-Y and --only, the same for every command that reads packets",
     "help": "the words of --help, in the language asked for",
     "spoken": "commands whose help page is in the reader's language to the last heading",
+    "giving_way": "when live tells less, apart from what it tells",
     "complaint": "how any command's error is told",
     "selection": "which packets are meant by 3,7-9, for every command that takes packet numbers",
     "second_process": "flows --jobs 2: who reads in another process, seen from the first",

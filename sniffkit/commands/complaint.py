@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sniffkit.commands.help import asked_language
 from sniffkit.errors import UsageError
 from sniffkit.explanations.catalogue import Catalogue
-from sniffkit.explanations.plain import escaped
+from sniffkit.explanations.plain import escaped, safe
 from sniffkit.renderers.screen import Screen, cells
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _MARGIN = " " * len(_NAME)
 def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
     """Write what is wrong and what to try to standard error; a caret stands under the place where that is known."""
     catalogue = Catalogue(asked_language(arguments))
-    values = {name: escaped(value) if isinstance(value, str) else value for name, value in error.values.items()}
+    values = safe(error.values)
     if values.get("file") == "-":
         values["file"] = catalogue.text("words.standard-input")
     screen = Screen.of(sys.stderr)
@@ -69,7 +69,7 @@ def wrong_command(arguments: Sequence[str], commands: Iterable[str]) -> UsageErr
         return UsageError("usage.file-for-command", command=name)
     if nearest := _nearest(name, known):
         return UsageError("usage.no-such-command-near", command=name, nearest=nearest)
-    return UsageError("usage.no-such-command", command=name, commands=", ".join(known))
+    return UsageError("usage.no-such-command", command=name, commands=tuple(known))
 
 
 def wrong_option(error: Any, arguments: Sequence[str]) -> UsageError:

@@ -127,7 +127,7 @@ def chosen_layout(settings: list[str]) -> Layout:
     separator = sign(found.pop("separator", "/t"), "separator")
     aggregator = sign(found.pop("aggregator", ","), "aggregator")
     if found.pop("bom", "n") != "n" or found.pop("escape", "y") != "y":
-        raise UsageError("fields.setting-fixed", words=", ".join(ABOUT_THE_FILE))
+        raise UsageError("fields.setting-fixed", words=tuple(ABOUT_THE_FILE))
     if found:
         raise UsageError("fields.setting-unknown", word=next(iter(found)))
     return Layout(bool(header), separator, quote, occurrence, aggregator)
@@ -137,7 +137,7 @@ def chosen(found: dict[str, str], name: str, words: dict[str, str], default: str
     """Return what a setting's word stands for."""
     word = found.pop(name, default)
     if word not in words:
-        raise UsageError("fields.setting-value", name=name, word=word, words=", ".join(words))
+        raise UsageError("fields.setting-value", name=name, word=word, words=tuple(words))
     return words[word]
 
 

@@ -49,7 +49,7 @@ class PacketFilter:
         from sniffkit.analysis.tcp import fields as tcp_fields
 
         if only is not None and only not in ONLY:
-            raise UsageError("filter.only", word=only, words=", ".join(ONLY))
+            raise UsageError("filter.only", word=only, words=tuple(ONLY))
         written = [text for text in (expression, ONLY[only] if only else None) if text is not None]
         self._filters: list[DisplayFilter] = []
         if written:

@@ -373,6 +373,7 @@ class Watching:
         """End after what was captured is told; at the second Ctrl-C at once, with a whole file."""
         if not self.recorder.stopping:
             self.recorder.stop()
+            self.status.spoiled()
             return
         self.recorder.wait_until_written(1.0)
         os.write(2, b"\r\x1b[K\x1b[?25h" if self.status.shown or self._table is not None else b"")

@@ -12,7 +12,7 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any
 
-from sniffkit.explanations.language import Language, duration
+from sniffkit.explanations.language import Language, counts, duration, in_the_singular
 
 SUBJECTS: dict[str, tuple[str, ...]] = {
     "ah": ("ipv6",),
@@ -88,6 +88,7 @@ class Catalogue:
         self.language = language
         self._found: dict[tuple[str, str], str | None] = {}
         self._blanks: dict[str, tuple[str, ...]] = {}
+        self._counting: set[str] = set()
 
     def text(self, key: str, part: str = "text", **values: object) -> str:
         """Return a text with its values filled in; a value named ``elapsed_ns`` fills ``{elapsed}`` as a duration.
@@ -104,7 +105,12 @@ class Catalogue:
         names = self._blanks.get(text)
         if names is None:
             names = self._blanks[text] = tuple({name for _, name, _, _ in Formatter().parse(text) if name})
-        return text.format_map({name: self._shown(name, values) for name in names})
+            if self.language == "en" and counts(text):
+                self._counting.add(text)
+        shown = {name: self._shown(name, values) for name in names}
+        if text in self._counting:
+            text = in_the_singular(text, shown)
+        return text.format_map(shown)
 
     def find(self, key: str, part: str) -> str | None:
         """Return a text as it stands in the file, None where there is none."""
@@ -141,13 +147,19 @@ class Catalogue:
             value = values[name]
             if name in _ENDS and isinstance(value, str):
                 return self.find(f"words.{value}", "text") or value
-            return value
+            return self.listed(value) if isinstance(value, tuple) else value
         nanoseconds = values[f"{name}_ns"]
         if nanoseconds is None:  # a packet without a time stamp
             return self.find("words.unknown-time", "text")
         if isinstance(nanoseconds, int) and nanoseconds < 0:
             return self.find("words.backwards", "text")
         return duration(nanoseconds, self.language) if isinstance(nanoseconds, int) else nanoseconds
+
+    def listed(self, several: tuple[object, ...]) -> str:
+        """Write several things one behind the other; ``…`` as the last stands for more of them."""
+        *whole, last = map(str, several or ("",))
+        text = (self.find("words.comma", "text") or "").join(whole if last == "…" else [*whole, last])
+        return (self.find("words.and-more", "text") or "").format(several=text) if last == "…" else text
 
 
 @cache

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sniffkit.analysis.dns.pairs import DnsPairs
+    from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.explanations.language import Language
 
 PLAIN = {"answer": Rcode.NOERROR, "nodata": Rcode.NOERROR, "nxdomain": Rcode.NXDOMAIN}
@@ -40,10 +41,11 @@ class PlainAnswers:
     first_ns: time of the capture's first packet
     """
 
-    def __init__(self, sentence: Callable[[str], str], language: Language, first_ns: int | None) -> None:
+    def __init__(self, sentence: Callable[[str], str], catalogue: Catalogue, first_ns: int | None) -> None:
         ids = {kind: f"dns.response.{kind}" for kind in PLAIN}
         self._kinds = [(ids[kind], sentence(ids[kind]), PLAIN[kind].name) if kind in PLAIN else None for kind in KINDS]
-        self._language: Language = language
+        self._language: Language = catalogue.language
+        self._listed = catalogue.listed
         self._first_ns = first_ns
         self._texts = MessageTexts(escaped, "")
         self._ends: Texts[bytes] = Texts(ip_text)
@@ -90,7 +92,7 @@ class PlainAnswers:
         said: list[str | None] = []
         for end, many, fine in zip(np.cumsum(count).tolist(), count.tolist(), plain.tolist(), strict=True):
             told = [text for text in texts[end - many : end] if text is not None and is_plain(text)]
-            said.append(some(told) if fine and len(told) == many else None)
+            said.append(self._listed(some(told)) if fine and len(told) == many else None)
         return said
 
 

@@ -117,7 +117,7 @@ class DnsStory:
         pairs, others = run.pairs, iter(run.others)
         if self._plain is None:
             briefly = self._words.briefly
-            self._plain = PlainAnswers(briefly.sentence, self._catalogue.language, self._words.first_ns)
+            self._plain = PlainAnswers(briefly.sentence, self._catalogue, self._words.first_ns)
         plain = self._plain.of(pairs) if len(pairs) and not self._verbose else [None] * len(pairs)
         other = next(others, None)
         for at, (place, lesson) in enumerate(zip(pairs.place.tolist(), plain, strict=True)):

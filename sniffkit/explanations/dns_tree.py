@@ -11,7 +11,7 @@ from sniffkit.analysis.dns.facts import result
 from sniffkit.analysis.dns.kinds import lies_below
 from sniffkit.analysis.dns.recursion import DEEPEST, steps_not_seen, zone_asked
 from sniffkit.explanations.lesson import Branch, Note
-from sniffkit.explanations.plain import escaped
+from sniffkit.explanations.plain import safe
 from sniffkit.protocols.dns_data import Type
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class DnsTree:
             "role": self._role(zone_asked(exchange)),
             "name": exchange.shown_name,
             "type": exchange.type_name,
-            "number": ", ".join(map(str, exchange.query_packets[:4])),
-            "answer": ", ".join(map(str, exchange.response_packets[:4])),
+            "number": tuple(exchange.query_packets[:4]),
+            "answer": tuple(exchange.response_packets[:4]),
         }
         more = self._say("dns.tree.over-tcp") if exchange.transport == "tcp" else ""
         if exchange.name == "." and exchange.type == Type.NS:
@@ -87,5 +87,4 @@ class DnsTree:
         return self._say(f"dns.tree.zone.{level}", zone=zone)
 
     def _say(self, key: str, **values: object) -> str:
-        safe = {name: escaped(value) if isinstance(value, str) else value for name, value in values.items()}
-        return self._catalogue.filled(self._catalogue.text(key), **safe)
+        return self._catalogue.filled(self._catalogue.text(key), **safe(values))

@@ -31,9 +31,8 @@ def finding_line(finding: Finding, catalogue: Catalogue) -> FindingLine:
     rfc = catalogue.text(finding.fact.id, "rfc")
     see = rfc
     if finding.packets:
-        numbers = ", ".join(map(str, finding.packets))
         more = "flows.found-packets-more" if finding.count > len(finding.packets) else "flows.found-packets"
-        see = f"{catalogue.text(more, packets=numbers)} · {rfc}"
+        see = f"{catalogue.text(more, packets=tuple(finding.packets))} · {rfc}"
     return FindingLine(where, catalogue.text(finding.fact.id, "text", **finding.fact.values), see, finding.filter)
 
 

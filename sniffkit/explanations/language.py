@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Literal, get_args
 
@@ -34,3 +35,30 @@ def duration(nanoseconds: int, language: Language) -> str:
             number = seconds / size
             return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f} {unit}"
     return f"{nanoseconds} ns"
+
+
+_NOUNS = (
+    "packets", "octets", "segments", "times", "servers", "files", "names", "addresses", "entries", "records", "routers",
+    "others", "questions", "conversations", "connections", "characters", "parentheses", "layers", "bits",
+)  # fmt: skip
+_IRREGULAR = {"addresses": "address", "entries": "entry", "parentheses": "parenthesis"}
+_VERBS = {"are": "is", "were": "was", "have": "has", "follow": "follows", "stand": "stands", "answer": "answers"}
+_COUNTED = re.compile(rf"\{{(\w+)\}} ((?:more )?)({'|'.join(_NOUNS)})\b(?: ({'|'.join(_VERBS)})\b)?")
+
+
+def counts(text: str) -> bool:
+    """Return whether an English text says how many there are of something that may be one: ``{packets} packets``."""
+    return _COUNTED.search(text) is not None
+
+
+def in_the_singular(text: str, values: Mapping[str, object]) -> str:
+    """Return an English text that is yet to be filled with its nouns as their numbers want them: ``1 packet``."""
+
+    def chosen(found: re.Match[str]) -> str:
+        name, more, noun, verb = found.groups()
+        if str(values[name]) != "1":
+            return found[0]
+        singular = f"{{{name}}} {more}{_IRREGULAR.get(noun, noun.removesuffix('s'))}"
+        return f"{singular} {_VERBS[verb]}" if verb else singular
+
+    return _COUNTED.sub(chosen, text)

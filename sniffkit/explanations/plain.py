@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 
 def escaped(text: str) -> str:
     r"""Return ``text`` with control, formatting and lone surrogate characters as ``\x1b`` or ``\u202e``.
@@ -11,6 +13,17 @@ def escaped(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else _code(character) for character in text)
+
+
+def safe(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the values of a sentence with all texts in them, also those of a list (a tuple), made safe."""
+    return {name: _safe(value) for name, value in values.items()}
+
+
+def _safe(value: object) -> object:
+    if isinstance(value, tuple):
+        return tuple(map(_safe, value))
+    return escaped(value) if isinstance(value, str) else value
 
 
 def _code(character: str) -> str:

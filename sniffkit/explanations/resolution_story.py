@@ -313,7 +313,7 @@ class ResolutionStory:
         useful = next((each for each in hop.asked if each.verdict in SPOKEN), asked)
         zone = escaped(self._zone(hop.zone))
         outcome = hop.outcome or "failed"
-        data = some([each.data for each in hop.records if hop.type in (each.type, "ANY")])
+        data = self._catalogue.listed(some([each.data for each in hop.records if hop.type in (each.type, "ANY")]))
         end = say(f"resolver.tree.{outcome}", target=escaped(hop.leads_to), data=escaped(data))
         known = useful is not None and useful.elapsed_ns is not None
         text = say(
@@ -380,7 +380,7 @@ def within(name: str, zone: str) -> bool:
     return zone == "." or name.lower() == zone.lower() or name.lower().endswith(f".{zone.lower()}")
 
 
-def some(texts: Sequence[str]) -> str:
-    """Join the first few texts, each at most so long."""
+def some(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the first few texts, each at most so long, with ``…`` for more."""
     shown = [text if len(text) <= LONGEST else text[:LONGEST] + "…" for text in texts[:SHOWN]]
-    return ", ".join(shown) + (", …" if len(texts) > SHOWN else "")
+    return (*shown, "…") if len(texts) > SHOWN else tuple(shown)

@@ -43,8 +43,8 @@ def summarise(
     earliest = min(analysis.first_ns, analysis.frames.earliest_ns or analysis.first_ns)
     lasted = analysis.last_ns - earliest if analysis.first_ns != NO_TIME else 0
     heading = say("summary.heading", packets=analysis.packets, lasted_ns=lasted)
-    if analysis.packets == 1:
-        heading = say("summary.heading-one")
+    if analysis.packets <= 1:
+        heading = say("summary.heading-one" if analysis.packets else "summary.heading-none")
     comma = say("words.comma")
     paragraphs = []
     if protocols:

@@ -141,8 +141,8 @@ def all_flags(asked: Asked) -> Reason | None:
     if not names:
         return because("tcp.flags.none")
     if {"SYN", "FIN"} <= set(names):
-        return because("tcp.flags.contradict", flags=", ".join(names))
-    return because("tcp.flags", flags=", ".join(names))
+        return because("tcp.flags.contradict", flags=tuple(names))
+    return because("tcp.flags", flags=tuple(names))
 
 
 def syn_flag(asked: Asked) -> Reason | None:

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from sniffkit.explanations.lesson import Note
-from sniffkit.explanations.plain import escaped
+from sniffkit.explanations.plain import safe
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,9 +44,8 @@ class ToldBriefly:
             if brief and fact.level == "note" and self._catalogue.find(fact.id, "brief") is None:
                 continue
             self._told[fact.id] += 1
-            values = {name: escaped(value) if isinstance(value, str) else value for name, value in fact.values.items()}
             text = self.sentence(fact.id) if brief else self._catalogue.text(fact.id)
-            found.append(Note(fact.id, fact.level, self._catalogue.filled(text, **values)))
+            found.append(Note(fact.id, fact.level, self._catalogue.filled(text, **safe(fact.values))))
         return tuple(found)
 
     def is_known(self, id: str) -> bool:

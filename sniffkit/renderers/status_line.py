@@ -44,6 +44,10 @@ class StatusLine:
         sys.stderr.flush()
         self._drawn = True
 
+    def spoiled(self) -> None:
+        """Take note that the terminal wrote ``^C`` where the line stands: it goes with the line."""
+        self._drawn = self.shown
+
     def clear(self) -> None:
         """Take the line away."""
         if self._drawn:

@@ -92,7 +92,7 @@ def choose(asked: str) -> NetworkInterface:
     for each in known:
         if str(each.number) == asked:
             return each
-    names = ", ".join(f"{each.number} {each.name}" for each in known) or "-"
+    names = tuple(f"{each.number} {each.name}" for each in known) or "-"
     raise NotPermitted("live.no-such-interface", name=asked, known=names)
 
 

@@ -64,7 +64,7 @@ POINTS = {
         ("asks 192.0.2.11 (top-level domain test) for www.school.test A",
          '"I don\'t know; school.test is looked after by ns1.school.test, ns2.school.test: ask there"'),
         ("向 192.0.2.11（顶级域 test）查询 www.school.test A",
-         "“我不知道；school.test 由 ns1.school.test, ns2.school.test 负责，去那里问”"),
+         "“我不知道；school.test 由 ns1.school.test、ns2.school.test 负责，去那里问”"),
     ),
     "108: the answer with AA=1, and back to the client with RA=1": (
         ("explain", "dns-resolver.pcap"),

@@ -22,12 +22,13 @@ def test_a_plain_answer_reads_the_same_either_way(language: str) -> None:
     assert language in ("en", "zh")
     told = 0
     for seed in range(12):
-        words = DnsWords(Catalogue(language))  # type: ignore[arg-type]
+        catalogue = Catalogue(language)  # type: ignore[arg-type]
+        words = DnsWords(catalogue)
         words.first_ns = 0
         listing = DnsListing()
         made = batches(some_packets(random.Random(seed), 250), 60)
         runs = [run for batch in made for run in listing.feed(Columns(batch))] + list(listing.finish())
-        plain = PlainAnswers(words.briefly.sentence, language, 0)  # type: ignore[arg-type]
+        plain = PlainAnswers(words.briefly.sentence, catalogue, 0)
         for run in runs:
             for at, lesson in enumerate(plain.of(run.pairs) if len(run.pairs) else []):
                 exchange = run.pairs.exchange(at)

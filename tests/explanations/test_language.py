@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sniffkit.explanations.catalogue import Catalogue
-from sniffkit.explanations.language import duration, preferred_language
+from sniffkit.explanations.language import duration, in_the_singular, preferred_language
 from sniffkit.explanations.plain import escaped
 
 
@@ -66,3 +66,22 @@ def test_a_missing_text_is_an_error() -> None:
 )
 def test_nothing_from_a_packet_can_touch_the_screen(raw: str, shown: str) -> None:
     assert escaped(raw) == shown
+
+
+@pytest.mark.parametrize(
+    ("packets", "english"),
+    [
+        ("1", "1 packet captured, 1 received by the filter, 0 dropped by the kernel"),
+        ("11", "11 packets captured, 11 received by the filter, 0 dropped by the kernel"),
+        ("1,001", "1,001 packets captured, 1,001 received by the filter, 0 dropped by the kernel"),
+        ("0", "0 packets captured, 0 received by the filter, 0 dropped by the kernel"),
+    ],
+)
+def test_one_packet_is_no_packets(packets: str, english: str) -> None:
+    assert Catalogue("en").text("live.counters", captured=packets, received=packets, dropped="0") == english
+
+
+def test_the_verb_follows_the_noun() -> None:
+    assert in_the_singular("{octets} octets are left", {"octets": 1}) == "{octets} octet is left"
+    assert in_the_singular("... and {count} more entries", {"count": 1}) == "... and {count} more entry"
+    assert in_the_singular("{octets} octets are left", {"octets": 21}) == "{octets} octets are left"

@@ -200,9 +200,9 @@ def _rests_on(exchange: DnsExchange, values: dict[str, object]) -> list[Fact]:
     if not exchange.helpers:
         return []
     steps = [f"{helper.server} ({zone_asked(helper) or '?'})" for helper in exchange.helpers]
-    packets = ", ".join(str(helper.packet) for helper in exchange.helpers[:STEPS_SHOWN])
-    more = ", …" if len(steps) > STEPS_SHOWN else ""
-    found = {**values, "steps": " → ".join(steps[:STEPS_SHOWN]) + more, "packets": packets + more}
+    more = ("…",) if len(steps) > STEPS_SHOWN else ()
+    packets = (*(helper.packet for helper in exchange.helpers[:STEPS_SHOWN]), *more)
+    found = {**values, "steps": " → ".join((*steps[:STEPS_SHOWN], *more)), "packets": packets}
     missing = steps_not_seen(exchange)
     if not missing:
         return [Fact("dns.response.rests-on", "note", found)]
@@ -238,7 +238,7 @@ def facts_of(exchange: DnsExchange) -> list[Fact]:
     return facts
 
 
-def _said(exchange: DnsExchange) -> str:
+def _said(exchange: DnsExchange) -> tuple[str, ...]:
     message = exchange.message
     records = message.answers if message is not None else []
     return some([f"{record.name} {type_name(record.type)} {record.data}" for record in records])
@@ -259,10 +259,10 @@ def shown_data(record: Record) -> str:
     return data if len(data) <= LONGEST_SHOWN else data[:LONGEST_SHOWN] + "…"
 
 
-def some(texts: Sequence[str]) -> str:
-    """Join the first few different texts."""
+def some(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the first few different texts, with ``…`` for more."""
     different = list(dict.fromkeys(texts))
-    return ", ".join(different[:SHOWN]) + (", …" if len(different) > SHOWN else "")
+    return (*different[:SHOWN], "…") if len(different) > SHOWN else tuple(different)
 
 
 def result(exchange: DnsExchange) -> Fact:

@@ -92,7 +92,7 @@ def test_an_answer_belongs_to_its_question() -> None:
     assert one(facts, 1, "dns.query.recursive")["name"] == "www.example.test"
     assert one(facts, 2, "dns.response.answer") == {
         "name": "www.example.test", "type": "A", "client": CLIENT, "server": RESOLVER,
-        "number": 1, "elapsed_ns": 1_000_000, "data": "192.0.2.9",
+        "number": 1, "elapsed_ns": 1_000_000, "data": ("192.0.2.9",),
     }  # fmt: skip
     assert "dns.response.resolver" in ids(facts, 2)
     (exchange,) = resolution.finish()
@@ -179,7 +179,7 @@ def test_an_alias_is_followed_in_one_answer() -> None:
     )
     facts = told(DnsResolution(), [sent(query), back(answer(query, *records))])
     fact = one(facts, 2, "dns.response.cname-chain")
-    assert (fact["chain"], fact["data"]) == ("www.test → cdn.example → a.example", "192.0.2.9")
+    assert (fact["chain"], fact["data"]) == ("www.test → cdn.example → a.example", ("192.0.2.9",))
     facts = told(DnsResolution(), [sent(query), back(answer(query, records[0], flags="QR AA"))])
     assert one(facts, 2, "dns.response.alias-only")["chain"] == "www.test → cdn.example"
     sentences(facts)
@@ -211,7 +211,7 @@ def test_a_referral_names_the_next_servers_and_glue_their_addresses() -> None:
     )
     assert "dns.query.iterative" in ids(facts, 1)
     glue = one(facts, 2, "dns.response.referral-with-glue")
-    assert (glue["zone"], glue["servers"], glue["address"]) == ("test", "ns.test", TLD_SERVER)
+    assert (glue["zone"], glue["servers"], glue["address"]) == ("test", ("ns.test",), TLD_SERVER)
     assert one(facts, 4, "dns.response.referral")["zone"] == "example.test"
     sentences(facts)
 
@@ -405,7 +405,7 @@ def test_a_damaged_message_is_told_as_far_as_it_can_be_read() -> None:
     query = asked("www.test")
     reply = answer(query, "www.test. 1 IN A 192.0.2.9", "www.test. 1 IN A 192.0.2.10").to_wire()[:-3]
     facts = told(DnsResolution(), [sent(query), sent(reply, RESOLVER, CLIENT)])
-    assert one(facts, 2, "dns.response.answer")["data"] == "192.0.2.9"
+    assert one(facts, 2, "dns.response.answer")["data"] == ("192.0.2.9",)
     assert "dns.message-damaged" in ids(facts, 2)
     sentences(facts)
 
