@@ -38,6 +38,10 @@ class Capturing(Protocol):
         """Return packets, None where none came for so long."""
         ...
 
+    def hurry(self) -> None:
+        """Hand out from now on what there is at once."""
+        ...
+
     def counters(self) -> Counters:
         """Return what was counted so far."""
         ...

@@ -57,8 +57,8 @@ BLOCK_MILLISECONDS, PATIENT_MILLISECONDS = 50, 200
 """So long the kernel keeps packets until it hands them over: the time from a packet to its line on the screen, and
 where there are no lines."""
 
-RESTS = 0.15
-"""Seconds a patient reader rests between two looks."""
+RESTS = 0.5
+"""Seconds a patient reader rests between two looks, while little comes."""
 
 
 class LiveSource(Source):
@@ -68,7 +68,7 @@ class LiveSource(Source):
     link_type: of all its packets
     gone:      why the interface is gone, "" while it is there
     form:      the packets stand in their batches as records of such a file, one behind the other; None: they don't
-    delay:     seconds a packet may have been captured before it can be read
+    delay:     seconds a packet may have been captured before it can be read, in a hurry
     sees_tags: a filter that speaks of VLAN tags sees those that the kernel took out of the frame
     """
 
@@ -115,6 +115,10 @@ class LiveSource(Source):
         )
         self.packets += count
         return batch
+
+    def hurry(self) -> None:
+        """Let no packet wait any longer so that more can be handled at a time: the end is near."""
+        self._capturing.hurry()
 
     def batches(self) -> Iterator[Batch]:
         """Yield batches until the interface is gone or the source is closed."""
@@ -170,8 +174,7 @@ def open_live(
         required = through == "ring"
         ring = _open_ring(interface, chosen, filter, snap_length, promiscuous, milliseconds, form, required)
         if ring is not None:
-            delay = milliseconds / 1000 + RESTS * patient
-            source = LiveSource(interface, ring, "ring", chosen, snap_length, form, delay)
+            source = LiveSource(interface, ring, "ring", chosen, snap_length, form, milliseconds / 1000)
             source.sees_tags = ring.sees_tags
             return source
     from sniffkit.sources.scapy_sockets import ScapySocket
@@ -262,6 +265,10 @@ class RingCapturing:
         self._doubles += packets.doubles
         time_ns = times[:, SECONDS].astype(np.int64) * 1_000_000_000 + times[:, NANOSECONDS]
         return Taken(octets, offset, packets.captured, times[:, LENGTH].astype(np.int64), time_ns)
+
+    def hurry(self) -> None:
+        """Rest no more."""
+        self._ring.hurry()
 
     def counters(self) -> Counters:
         """Return the kernel's counters, second copies on loopback left out."""

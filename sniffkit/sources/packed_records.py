@@ -24,6 +24,15 @@ ENHANCED = np.dtype(
         ("length", "<u4"),
     ]
 )  # fmt: skip
+PIECE = np.dtype(np.complex128)
+"""The plain type of 16 octets, as many as a record's header of pcap has. Where such pieces stand at multiples of 8 they
+are read and written five times as fast as other octets."""
+
+PIECES_AT = 8
+
+FEW_SIZES = 12
+"""Packets of so many different sizes are copied size by size."""
+
 SIZE = np.dtype("<u4")
 ENHANCED_PACKET_BLOCK = 6
 
@@ -54,7 +63,11 @@ def packed(
     sizes = record_sizes(captured, form)
     begin = offset - BEFORE[form]
     if form == "pcap":  # its header is these four numbers
-        put_each(octets, np.ascontiguousarray(times_and_lengths, "<u4").view(PCAP).reshape(-1), begin)
+        headers = np.ascontiguousarray(times_and_lengths, "<u4")
+        if (begin & PIECES_AT - 1).any():
+            put_each(octets, headers.view(PCAP).reshape(-1), begin)
+        else:
+            _pieces(octets)[begin // PIECES_AT] = headers.view(PIECE).reshape(-1)
         records, places = together(octets, begin, sizes)
         return records, places + PCAP.itemsize
     seconds, nanoseconds = (times_and_lengths[:, column].astype(np.int64) for column in (0, 1))
@@ -80,8 +93,8 @@ def together(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Copy pieces of a buffer together, ``behind`` octets left between them; return them and where each begins.
 
-    Pieces of 2^k to 2^(k+1) octets are copied together, the first 2^k octets of each and the last 2^k: so a dozen
-    groups are enough for pieces of any size.
+    Where there are but a few sizes, pieces of the same size are copied together. Else those of 2^k to 2^(k+1) octets
+    are, the first 2^k octets of each and the last 2^k: so a dozen groups are enough for pieces of any size.
     """
     ends = np.cumsum(sizes + behind)
     places = ends - (sizes + behind)
@@ -92,6 +105,12 @@ def together(
     least, most = int(sizes.min()), int(sizes.max())
     if least == most:
         put_each(whole, at_each(octets, np.dtype(f"V{most}"), begin), places)
+        return whole, places
+    present = np.flatnonzero(np.bincount(sizes - least))
+    if len(present) <= FEW_SIZES:
+        for size in (present + least).tolist():
+            rows = np.flatnonzero(sizes == size)
+            put_each(whole, at_each(octets, np.dtype(f"V{size}"), begin[rows]), places[rows])
         return whole, places
     for power in range(least.bit_length() - 1, most.bit_length()):
         rows = np.flatnonzero(sizes >> power == 1)
@@ -107,6 +126,17 @@ def at_each(octets: NDArray[np.uint8], form: np.dtype[Any], places: NDArray[np.i
     """Return what stands at each place, read as ``form``: a copy, (n,)."""
     found: NDArray[Any] = _anywhere(octets, form)[places]
     return found
+
+
+def pieces_at(octets: NDArray[np.uint8], places: NDArray[np.int64]) -> NDArray[np.complex128]:
+    """Return the 16 octets at each place, a multiple of 8: (n,)."""
+    found: NDArray[np.complex128] = _pieces(octets)[places // PIECES_AT]
+    return found
+
+
+def _pieces(octets: NDArray[np.uint8]) -> NDArray[np.complex128]:
+    """Return a view that has, for a piece at any multiple of 8, that piece."""
+    return np.ndarray((max(len(octets) // PIECES_AT - 1, 0),), PIECE, octets.data, 0, (PIECES_AT,))
 
 
 def put_each(octets: NDArray[np.uint8], records: NDArray[Any], places: NDArray[np.int64]) -> None:

@@ -42,17 +42,21 @@ BLOCKS = 64
 
 LEAST_BLOCKS = 4
 FRAME_OCTETS = 2048
-ROOM = 16
-"""Octets kept free before each packet, besides the kernel's own header: for a VLAN tag that has to be put back."""
+ROOM = 30
+"""Octets kept free before each packet, besides the kernel's own header: for a VLAN tag that has to be put back, and so
+many that an Ethernet frame, and the record header before it, stand at a multiple of 8."""
 
-TAKEN_AT_ONCE = 16
-"""Blocks that are read in one go, 8 MiB: what one batch may hold."""
+TAKEN_AT_ONCE = 8
+"""Blocks that are read in one go, 4 MiB: more would not stay in the processor's cache until they are copied."""
 
-STRETCH, LONGEST_RUN = 48, 2048
-"""After so many packets it is looked whether the last ones had one length and more of it follow, and how far."""
+FEW = 64
+"""Up to so many packets in a block are walked one by one."""
 
-STATUS_AT, COUNT_AT, FIRST_AT = 8, 12, 16
-"""Where a block's header has its owner, number of packets, and offset of the first."""
+STATUS_AT, COUNT_AT, FIRST_AT, USED_AT, LATEST_AT = 8, 12, 16, 20, 40
+"""Where a block's header has its owner, number of packets, offset of the first, octets in use, second of the last."""
+
+WORD, STEP = 4, 8
+"""Octets of a number in the ring; packets' headers begin at multiples of STEP (V3_ALIGNMENT in the kernel)."""
 
 KERNELS, OURS = 0, 1
 
@@ -62,8 +66,8 @@ class PacketRing:
 
     cooked:       packets come without their link header (SOCK_DGRAM), for interfaces whose header we can't read
     milliseconds: so long the kernel keeps a block that isn't full
-    rest:         seconds for which nobody looks after each ``take``, so that more is taken at a time; less where a good
-                  part of the ring fills meanwhile
+    rest:         seconds for which nobody looks once the ring has been emptied, so that more is taken at a time: grows
+                  up to this while little comes, and shrinks where a good part of the ring fills meanwhile
     """
 
     def __init__(
@@ -80,7 +84,8 @@ class PacketRing:
     ) -> None:
         self.interface = interface
         self._milliseconds = milliseconds
-        self._rest = self._longest_rest = rest
+        self._longest_rest = rest
+        self._rest = self._rested_until = 0.0
         try:
             self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM if cooked else socket.SOCK_RAW, 0)
         except PermissionError as error:
@@ -90,7 +95,8 @@ class PacketRing:
             self._memory = mmap.mmap(self._socket.fileno(), self.blocks * BLOCK_OCTETS)
             self._octets = np.frombuffer(self._memory, np.uint8)
             self._words = memoryview(self._memory).cast("I")
-            self._status = self._octets.view(np.uint32)[STATUS_AT // 4 :: BLOCK_OCTETS // 4]
+            self._numbers = self._octets.view(np.uint32)
+            self._status = self._numbers[STATUS_AT // WORD :: BLOCK_OCTETS // WORD]
             if program:
                 self._attach(program)
             if ignore_outgoing:  # Linux 4.20; older kernels hand both copies over, and we drop one
@@ -106,7 +112,7 @@ class PacketRing:
             raise
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN | select.POLLERR)
-        self._next = 0
+        self._next = self._come = 0
         self._taken: list[int] = []
         self._received = self._dropped = 0
         self.gone = ""
@@ -146,26 +152,41 @@ class PacketRing:
         None after ``seconds`` without a block; ``gone`` then says whether the interface is gone. What was taken is
         ours, to read and to write, until ``give_back``.
         """
-        if self._rest:
-            time.sleep(min(self._rest, seconds))
+        resting = self._rested_until - time.monotonic()
+        if resting > 0:
+            time.sleep(min(resting, seconds))
+            if resting > seconds:
+                return None
         if not self._status[self._next] & OURS and not self._wait(seconds):
             return None
-        starts: list[int] = []
+        starts: list[NDArray[np.int64]] = []
         place = self._next
         while len(self._taken) < min(TAKEN_AT_ONCE, self.blocks) and self._status[place] & OURS:
             self._taken.append(place)
-            self._walk(place * (BLOCK_OCTETS // 4), starts)
+            starts.append(self._headers(place * (BLOCK_OCTETS // WORD)))
             place = (place + 1) % self.blocks
         self._next = place
-        if not self._taken:
+        self._come += len(starts)
+        if not starts:
             return None
-        if len(self._taken) > self.blocks // 8:
-            self._rest /= 2
-        elif len(self._taken) < self.blocks // 16:
-            self._rest = min(self._rest * 1.5, self._longest_rest)
-        begin = np.array(starts, np.int64)
-        begin <<= 2
+        if self._longest_rest and not self._status[place] & OURS:
+            self._choose_rest()
+        begin = np.concatenate(starts)
+        begin *= WORD
         return self._octets, begin
+
+    def _choose_rest(self) -> None:
+        """Rest now that the ring is empty; for how long depends on how much came since the rest before."""
+        if self._come > self.blocks // 4:
+            self._rest /= 2
+        elif self._come < self.blocks // 8:
+            self._rest = min(max(self._rest * 1.5, self._longest_rest / 8), self._longest_rest)
+        self._rested_until = time.monotonic() + self._rest
+        self._come = 0
+
+    def hurry(self) -> None:
+        """Rest no more: the end is near."""
+        self._longest_rest = self._rest = self._rested_until = 0.0
 
     def give_back(self) -> None:
         """Let the kernel have the blocks again that were taken."""
@@ -173,32 +194,35 @@ class PacketRing:
             self._status[place] = KERNELS
         self._taken.clear()
 
-    def _walk(self, block: int, starts: list[int]) -> None:
-        """Add where each packet's header of a block stands: each tells how far on the next one is.
+    def _headers(self, block: int) -> NDArray[np.int64]:
+        """Return where each packet's header of a block stands; all places are counted in words of four octets.
 
-        All places are counted in words of four octets.
+        Each tells how far on the next one is. To follow that packet by packet takes three times as long as to look
+        wherever a header may stand for the second at which the packets came, and to see whether what was found is such
+        a chain: of the right length, each the next of the one before.
         """
-        words = self._words
-        left, first = words[block + COUNT_AT // 4], words[block + FIRST_AT // 4]
-        at = block + (first >> 2)
-        append = starts.append
-        while left > STRETCH:
-            for _ in range(STRETCH):
-                append(at)
-                at += words[at] >> 2
-            left -= STRETCH
-            step = at - starts[-1]
-            if step == starts[-1] - starts[-2] == starts[-2] - starts[-3]:
-                # A flood of packets of one length: many steps in one.
-                most = min(left - 1, LONGEST_RUN, (block + BLOCK_OCTETS // 4 - at) // step)
-                different = np.flatnonzero(self._octets.view(np.uint32)[at : at + most * step : step] >> 2 != step)
-                run = int(different[0]) if len(different) else most
-                starts.extend(range(at, at + run * step, step))
-                left -= run
-                at += run * step
-        for _ in range(left):
-            append(at)
+        words, numbers = self._words, self._numbers
+        count, first = words[block + COUNT_AT // WORD], words[block + FIRST_AT // WORD]
+        begin = block + first // WORD
+        if count > FEW:
+            end = block + min(words[block + USED_AT // WORD], BLOCK_OCTETS) // WORD
+            seconds = numbers[begin + 1 : end : STEP // WORD]
+            earliest, latest = words[begin + 1], words[block + LATEST_AT // WORD]
+            found = seconds == earliest if earliest == latest else seconds - numbers[begin + 1] <= latest - earliest
+            at = np.flatnonzero(found)
+            at *= STEP // WORD
+            at += begin
+            if len(at) == count and at[0] == begin and (np.diff(at) == numbers[at[:-1]] >> 2).all():
+                return at
+        return np.array(self._walk(begin, count), np.int64)
+
+    def _walk(self, at: int, count: int) -> list[int]:
+        """Return the same, packet by packet: where time is set back meanwhile, or a packet says what a header says."""
+        words, starts = self._words, []
+        for _ in range(count):
+            starts.append(at)
             at += words[at] >> 2
+        return starts
 
     def _wait(self, seconds: float) -> bool:
         for _, event in self._poll.poll(seconds * 1000):
@@ -220,6 +244,6 @@ class PacketRing:
     def close(self) -> None:
         """Give the ring back."""
         self._socket.close()
-        del self._octets, self._status, self._words
+        del self._octets, self._numbers, self._status, self._words
         with contextlib.suppress(BufferError):  # where a view is still about, the memory goes with it
             self._memory.close()

@@ -60,6 +60,7 @@ class Recorder:
         self._stop_ns = 0
         self._queue: deque[Batch] = deque()
         self._queued_octets = 0
+        self._waiting_since = 0.0
         self._most_waiting = min(BACKLOG_OCTETS, _memory() // 4)
         self._changed = threading.Condition()
         self._writing = threading.Lock()
@@ -93,13 +94,11 @@ class Recorder:
     def take(self, seconds: float, gather: float = 0.0) -> Batch | None:
         """Return what waits, as one batch; None where nothing came for so long, or nothing will come any more.
 
-        gather: seconds to wait for more, unless a whole batch is there
+        gather: seconds for which packets are left to wait for more, unless a whole batch is there
         """
         with self._changed:
-            if not self._queue and not self._ended:
-                self._changed.wait(seconds)
-            if gather and self._queue:
-                self._changed.wait_for(lambda: self._stop_ns or self._ended or self._is_batch(), gather)
+            if not self._changed.wait_for(lambda: self._is_due(gather), seconds):
+                return None
             taken: list[Batch] = []
             octets = packets = 0
             while self._queue and (not taken or octets + self._queue[0].octets.nbytes <= BATCH_OCTETS):
@@ -113,8 +112,12 @@ class Recorder:
             self._changed.notify_all()
         return joined(taken) if taken else None
 
-    def _is_batch(self) -> bool:
-        return self.waiting >= BATCH_PACKETS or self._queued_octets >= BATCH_OCTETS
+    def _is_due(self, gather: float) -> bool:
+        """Return whether it is time to take what waits, or to see that nothing will come any more."""
+        if self.stopping or not self._queue:
+            return bool(self._queue) or self._ended
+        whole = self.waiting >= BATCH_PACKETS or self._queued_octets >= BATCH_OCTETS
+        return whole or time.monotonic() - self._waiting_since >= gather
 
     def wait_until_written(self, seconds: float) -> None:
         """Wait until no packet is just being written, so that a process may end at once and leave a whole file."""
@@ -137,6 +140,7 @@ class Recorder:
                 self.stop()
             if self._stop_ns and end == float("inf"):
                 end = time.monotonic() + self.source.delay + AFTERWARDS
+                self.source.hurry()
             left = min(LOOK_UP, end - time.monotonic())
             if self._seconds:
                 left = min(left, max(self._seconds - (time.monotonic() - begin), 0.001))
@@ -172,6 +176,8 @@ class Recorder:
         with self._changed:
             while self._queued_octets > self._most_waiting and not self._stop_ns:
                 self._changed.wait(LOOK_UP)
+            if not self._queue:
+                self._waiting_since = time.monotonic()
             self._queue.append(batch)
             self._queued_octets += batch.octets.nbytes
             self.waiting += len(batch)

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sniffkit.sources.packed_records import at_each, put_each
+from sniffkit.sources.packed_records import PIECE, at_each, pieces_at, put_each
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-WORDS_FROM, WORDS = 4, 8
-"""The eight numbers that are read of struct tpacket3_hdr (48 octets), behind the distance to the next one: seconds,
-nanoseconds, octets captured, octets on the wire (so far the header of a pcap record), status, where link and network
-header begin, hash, VLAN tag."""
+SECONDS, NANOSECONDS, CAPTURED, LENGTH = range(4)
+"""The four numbers that a pcap record begins with, as struct tpacket3_hdr (48 octets) has them, behind the distance to
+the next header: the last one in its second piece of 16 octets."""
 
-SECONDS, NANOSECONDS, CAPTURED, LENGTH, STATUS, HEADERS_AT, _HASH, TAG = range(WORDS)
+STATUS, HEADERS_AT = 1, 2
+"""Where in the second piece the status stands, and where the link header begins (16 bits of it)."""
 
-TAG_TYPE_AT = 36
+TAG_AT, TAG_TYPE_AT = 32, 36
 SENDER_AT = 48
 SENDER = np.dtype(
     [
@@ -88,67 +88,76 @@ def read_frames(
         doubles = len(keep) - int(keep.sum())
         if doubles:
             begin, sender = begin[keep], sender[keep]
-    words = at_each(octets, np.dtype(f"V{WORDS * 4}"), begin + WORDS_FROM).view(np.uint32).reshape(-1, WORDS)
-    offset = begin + (words[:, HEADERS_AT] & 0xFFFF)
+    numbers, second = _numbers(octets, begin)
+    offset = begin + (second[:, HEADERS_AT] & 0xFFFF)
     longer = np.zeros(len(offset), np.int64)  # than the kernel says
-    tagged = np.flatnonzero(words[:, STATUS] & TAG_VALID)
+    tagged = np.flatnonzero(second[:, STATUS] & TAG_VALID)
     if len(tagged) and not cooked:
-        tagged = tagged[words[tagged, CAPTURED] >= MACS]
-    tag_type = _tag_type(octets, begin, words, tagged)
+        tagged = tagged[numbers[tagged, CAPTURED] >= MACS]
+    tags = _tags(octets, begin[tagged], second[tagged, STATUS])
     longer[tagged] = TAG_OCTETS
     if sender is not None and cooked:
         longer += COOKED_HEADERS[link_type].itemsize
-        _cook(octets, offset, words, sender, tagged, tag_type, link_type)
+        _cook(octets, offset, sender, tagged, tags, link_type)
     elif len(tagged):
-        _tag(octets, offset, words, tagged, tag_type)
-    changed = bool(longer.any())
-    captured = words[:, CAPTURED].astype(np.int64)
+        _tag(octets, offset[tagged], tags)
+    changed = cooked or bool(len(tagged))
+    captured = numbers[:, CAPTURED].astype(np.int64)
     if changed:
         offset, captured = offset - longer, captured + longer
-        words[:, LENGTH] += longer.astype(np.uint32)
+        numbers[:, LENGTH] += longer.astype(np.uint32)
     if changed or (len(captured) and int(captured.max()) > snap_length):
         captured = np.minimum(captured, snap_length)
-        words[:, CAPTURED] = captured
-    return RingPackets(offset, captured, words[:, : LENGTH + 1], doubles)
+        numbers[:, CAPTURED] = captured
+    return RingPackets(offset, captured, numbers, doubles)
 
 
-def _tag_type(
-    octets: NDArray[np.uint8], begin: NDArray[np.int64], words: NDArray[np.uint32], rows: NDArray[np.int64]
-) -> NDArray[np.uint16]:
-    told = words[rows, STATUS] & TAG_TYPE_VALID
-    return np.where(told != 0, at_each(octets, np.dtype("u2"), begin[rows] + TAG_TYPE_AT), VLAN_TYPE).astype(np.uint16)
+def _numbers(octets: NDArray[np.uint8], begin: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """Return the four numbers of each packet's record and the second piece of its header, uint32 (n, 4) each.
+
+    Headers begin at multiples of 8, so they can be read in pieces.
+    """
+    first, second = (pieces_at(octets, at).view(np.uint32).reshape(-1, 4) for at in (begin, begin + PIECE.itemsize))
+    numbers = np.empty_like(first)
+    numbers[:, :LENGTH] = first[:, 1:]
+    numbers[:, LENGTH] = second[:, 0]
+    return numbers, second
+
+
+def _tags(
+    octets: NDArray[np.uint8], begin: NDArray[np.int64], status: NDArray[np.uint32]
+) -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+    """Return type and value of the VLAN tags that the kernel took out of the frames with these headers."""
+    told = (status & TAG_TYPE_VALID) != 0
+    tag_type = np.where(told, at_each(octets, np.dtype("u2"), begin + TAG_TYPE_AT), VLAN_TYPE).astype(np.uint16)
+    return tag_type, at_each(octets, np.dtype("u4"), begin + TAG_AT)
 
 
 def _tag(
-    octets: NDArray[np.uint8],
-    offset: NDArray[np.int64],
-    words: NDArray[np.uint32],
-    rows: NDArray[np.int64],
-    tag_type: NDArray[np.uint16],
+    octets: NDArray[np.uint8], offset: NDArray[np.int64], tags: tuple[NDArray[np.uint16], NDArray[np.uint32]]
 ) -> None:
     """Put the tags back behind the MAC addresses, which move four octets to the front."""
     form = np.dtype([("macs", f"V{MACS}"), ("type", ">u2"), ("tag", ">u2")])
-    header = np.zeros(len(rows), form)
-    header["macs"] = at_each(octets, np.dtype(f"V{MACS}"), offset[rows])
-    header["type"], header["tag"] = tag_type, words[rows, TAG]
-    put_each(octets, header, offset[rows] - TAG_OCTETS)
+    header = np.zeros(len(offset), form)
+    header["macs"] = at_each(octets, np.dtype(f"V{MACS}"), offset)
+    header["type"], header["tag"] = tags
+    put_each(octets, header, offset - TAG_OCTETS)
 
 
 def _cook(
     octets: NDArray[np.uint8],
     offset: NDArray[np.int64],
-    words: NDArray[np.uint32],
     sender: NDArray[Any],
     tagged: NDArray[np.int64],
-    tag_type: NDArray[np.uint16],
+    tags: tuple[NDArray[np.uint16], NDArray[np.uint32]],
     link_type: int,
 ) -> None:
     """Put a cooked header before each packet; a tagged one has its tag and type after it, the tag's type in it."""
     protocol = sender["protocol"].copy()
-    tags = np.zeros(len(tagged), np.dtype([("tag", ">u2"), ("type", ">u2")]))
-    tags["tag"], tags["type"] = words[tagged, TAG], protocol[tagged]
-    put_each(octets, tags, offset[tagged] - TAG_OCTETS)
-    protocol[tagged] = tag_type
+    behind = np.zeros(len(tagged), np.dtype([("tag", ">u2"), ("type", ">u2")]))
+    behind["tag"], behind["type"] = tags[1], protocol[tagged]
+    put_each(octets, behind, offset[tagged] - TAG_OCTETS)
+    protocol[tagged] = tags[0]
     form = COOKED_HEADERS[link_type]
     header = np.zeros(len(offset), form)
     for name in form.names or ():

@@ -91,6 +91,9 @@ class ScapySocket:
         offset = np.cumsum(captured) - captured
         return Taken(octets, offset, captured, np.array(lengths, np.int64), np.array(times, np.int64))
 
+    def hurry(self) -> None:
+        """Nothing waits here for long."""
+
     def counters(self) -> Counters:
         """Return what was counted; nobody counts the drops."""
         return Counters(self._received, None)
