@@ -31,6 +31,10 @@ WITHOUT_IDENTIFICATION_NS = 1_000_000
 DOUBLED_SHARE = 0.4
 """Where this share of the packets are certain second captures, everything is captured twice (all doubled is 0.5)."""
 
+COMPARED = 32
+"""Octets of a datagram that are compared where no header vouches for them; DNS has its id in the first two."""
+
+_UDP_HEADER, _WORD = 8, 8
 _CARRIED = 256
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -117,6 +121,8 @@ def _hashes(
     }.get(protocol, (f"{protocol}.type", f"{protocol}.code"))
     words: list[NDArray[np.generic]] = [columns[field] for field in (*fields, f"{protocol}.checksum")]
     words += [identification, rows.length]
+    if protocol == "udp":  # without identification or checksum only what they say tells two answers apart
+        words += _content(columns, rows, np.flatnonzero((identification <= 0) | (columns["udp.checksum"] == 0)))
     mixed = source[:, 0] * _ODD ^ destination[:, 0]  # nothing but 0 under IPv4
     for word in (source[:, 1], destination[:, 1], *_packed(words)):
         mixed ^= word
@@ -127,6 +133,19 @@ def _hashes(
         bare = (identification <= 0) & (rows.length <= columns["tcp.hdr_len"]) & ((columns["tcp.flags"] & 7) == 0)
         limit = np.where(bare, -limit, limit)
     return rows.row, mixed, limit
+
+
+def _content(columns: Columns, rows: Rows, which: NDArray[np.int64]) -> Iterator[NDArray[np.uint64]]:
+    """Yield the first octets that the datagrams ``which`` carry, eight to a number; 0 for all others."""
+    octets = columns.batch.octets
+    words = np.ndarray((len(octets) - _WORD + 1,), "<u8", octets.data, strides=(1,))
+    left = rows.present[which] - _UDP_HEADER
+    for step in range(0, COMPARED, _WORD):
+        word = words[rows.offset[which] + _UDP_HEADER + step]
+        missing = (_WORD - (left - step)).clip(0, _WORD).astype(np.uint64) * np.uint64(8)
+        found = np.zeros(len(rows.row), np.uint64)
+        found[which] = np.where(missing < 64, word << missing.clip(0, 63), 0)
+        yield found
 
 
 def _packed(words: Sequence[NDArray[np.generic]]) -> Iterator[NDArray[np.uint64]]:
