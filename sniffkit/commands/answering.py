@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from sniffkit.explanations.flow_record import FlowRecords
 
 
+_HUNGRY = 2
+"""So many slots that are free say that at most one batch waits to be added."""
+
+
 def answer() -> None:
     """Do what the command line asks for: it names the descriptors to use, then what to look for, then the captures."""
     from sniffkit.analysis.flows.shared_memory import Line
@@ -67,11 +71,12 @@ def _read(
             ends = [one.ends(np.arange(begin, one.count)) for one, begin in zip(streams, known, strict=True)]
             known = [begin + len(four[0]) for begin, four in zip(known, ends, strict=True)]
             columns, rest = batch_columns(prepared, ends)
-            while line.shares and not free:
+            while line.shares and (not free or line.heard()):
                 free.append(_heard(line))
             slot = free[0] if free else None
             if line.say(rest | {"read": source.octets_read, "total": source.octets_total}, columns, slot):
                 free.popleft()
+            preparer.adds_up = len(free) < _HUNGRY  # else the first process waits for us: it may do more itself
         line.say({"damage": source.damage, "untold": source.damage_untold, "checksums": preparer.checksums})
 
 

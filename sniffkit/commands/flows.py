@@ -22,6 +22,7 @@ from sniffkit.commands.reading import (
     chosen_language,
     collect_rarely,
     finish,
+    share_one_heap,
 )
 from sniffkit.errors import UsageError
 
@@ -84,6 +85,7 @@ def flows(
     paths = chosen_files(files, read)
     collect_rarely()
     with opened(paths, display_filter, findings, jobs) as source:
+        share_one_heap()
         analysis, events, wanted = read_flows(source, display_filter, findings)
 
         def every() -> Iterator[Flow]:

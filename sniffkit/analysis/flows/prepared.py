@@ -75,7 +75,7 @@ class Prepared:
 
     first, packets: number of the first packet and how many there are
     octets:         int64 (m,) of the IP datagram around each segment
-    sums:           what they add to their streams (headers quoted in ICMP errors add nothing)
+    added:          ``sums``, where they were worked out already
     stamped:        int64, segments with a SYN that offer the time stamps option
     twice:          int64 (n,) for each packet the number of the one that it is a second capture of, or 0
     wanted:         bool (n,) the packets that a filter lets through; None without a filter
@@ -86,13 +86,18 @@ class Prepared:
     segments: Segments
     numbers: StreamNumbers
     octets: NDArray[np.int64]
-    sums: Sums
+    added: Sums | None
     stamped: NDArray[np.int64]
     twice: NDArray[np.int64]
     udp: Datagrams
     echo: Datagrams
     wanted: NDArray[np.bool_] | None = None
     odd: Oddities | None = None
+
+    @property
+    def sums(self) -> Sums:
+        """What the segments add to their streams (headers quoted in ICMP errors add nothing)."""
+        return tcp_sums(self.segments, self.numbers, self.octets) if self.added is None else self.added
 
 
 @dataclass(slots=True)
@@ -101,10 +106,12 @@ class Preparer:
 
     choose:   returns which packets of a batch a filter lets through, bool (n,)
     findings: look for what only findings tell (checksums cost time)
+    adds_up:  work out the sums of TCP; else whoever adds the batch does
     """
 
     choose: Callable[[Batch], NDArray[np.bool_]] | None = None
     findings: bool = False
+    adds_up: bool = True
     streams: Streams = field(default_factory=Streams)
     udp: PairStreams = field(default_factory=PairStreams)
     echo: PairStreams = field(default_factory=PairStreams)
@@ -130,7 +137,7 @@ class Preparer:
             segments=segments,
             numbers=numbers,
             octets=octets,
-            sums=tcp_sums(segments, numbers, octets),
+            added=tcp_sums(segments, numbers, octets) if self.adds_up else None,
             stamped=stamped,
             twice=self._twice.feed(columns, segments),
             udp=datagrams,

@@ -76,8 +76,9 @@ def batch_columns(prepared: Prepared, ends: list[TcpEnds]) -> tuple[TravellingCo
     more: dict[str, Column] = {}
     for group, datagrams in (("udp", prepared.udp), ("echo", prepared.echo)):
         more |= {f"{group}.{name}": getattr(datagrams, name) for name in _DATAGRAMS}
-    for group, added in (("tcp", prepared.sums), ("udp", prepared.udp.sums), ("echo", prepared.echo.sums)):
-        more |= {f"{group}.sums.{name}": getattr(added, name) for name in _SUMS}
+    for group, added in (("tcp", prepared.added), ("udp", prepared.udp.sums), ("echo", prepared.echo.sums)):
+        if added is not None:
+            more |= {f"{group}.sums.{name}": getattr(added, name) for name in _SUMS}
     again = np.flatnonzero(prepared.twice)
     more |= {"twice.at": again, "twice.number": prepared.twice[again], "stamped": prepared.stamped}
     if prepared.wanted is not None:
@@ -117,7 +118,7 @@ def batch_of(columns: dict[str, Column], rest: dict[str, Any]) -> tuple[Prepared
         segments=segments,
         numbers=StreamNumbers(**widened("numbers", _NUMBERS)),
         octets=columns["octets"].astype(np.int64),
-        sums=_sums_of(columns, "tcp"),
+        added=_sums_of(columns, "tcp") if "tcp.sums.stream" in columns else None,
         stamped=columns["stamped"],
         twice=twice,
         udp=_datagrams_of(columns, "udp"),
