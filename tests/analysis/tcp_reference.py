@@ -1,8 +1,7 @@
 """The corpus as Segments, and what tshark said of every one of them, to compare our analysis with.
 
-Our own columns are used wherever they find the same TCP frames as tshark. Where they do not (IP fragments put back
-together, link types we do not read), the segments are built from tshark's table, unless a tunnel hides in it which
-addresses belong to the TCP header.
+Our own columns are used wherever they find the same TCP frames as tshark. Where they do not (a layer we do not open),
+the segments are built from tshark's table, unless a tunnel hides in it which addresses belong to the TCP header.
 """
 
 from __future__ import annotations
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from sniffkit.analysis.segments import Segments
 from sniffkit.errors import SniffkitError
 from sniffkit.protocols.columns import Columns
+from sniffkit.protocols.reassembly import Reassembler
 from sniffkit.sources import open_capture
 from sniffkit.sources.batch import NO_TIME
 
@@ -90,9 +90,11 @@ def table_of(path: str) -> dict[str, list[str]] | None:
 
 
 def own_segments(path: str) -> Iterator[Segments]:
+    """Yield the segments of a capture batch by batch, IP fragments put together as ``flows`` and ``explain`` do."""
+    reassembler = Reassembler()
     with open_capture(str(CORPUS / "files" / path)) as source:
         for batch in source:
-            yield Segments.from_columns(Columns(batch))
+            yield Segments.from_columns(Columns(batch, reassembler))
 
 
 def same_frames(path: str, columns: dict[str, list[str]]) -> Segments | None:

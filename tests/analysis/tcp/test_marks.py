@@ -246,6 +246,13 @@ def fed(segments: Segments, pieces: int) -> tuple[NDArray[np.uint16], dict[str, 
     }
 
 
+LEFT_OUT = {
+    "AH-IPcomp-IPv6.pcap": "half of its packets are compressed (IPComp), which our columns do not undo",
+    "gre-aruba-amsdu.pcap": "two wireless frames in one packet (802.11 A-MSDU), which our columns do not open",
+}
+"""Captures whose TCP frames are others for tshark than for us."""
+
+
 @needs_corpus
 def test_marks_of_the_corpus_are_tsharks() -> None:
     """Precision and recall of each mark over every TCP packet; what differs is in marks_differences.md."""
@@ -263,7 +270,10 @@ def test_marks_of_the_corpus_are_tsharks() -> None:
             shares[name][0] += int((fields[name] == reference.numbers(name))[have].sum())
             shares[name][1] += int(have.sum())
     total = sum(len(reference.segments) for reference in found)
-    print(f"\n{len(found)} captures, {total} TCP packets; left out: {', '.join(lacking)}")
+    print(f"\n{len(found)} captures, {total} TCP packets")
+    left_out = {Path(path).name for path in lacking}
+    for name in sorted(left_out):
+        print(f"left out: {name}, {LEFT_OUT.get(name, 'unexplained')}")
     print(f"{'mark':24} {'tshark':>7} {'false +':>7} {'missed':>7} {'precision':>10} {'recall':>7}")
     low = []
     for name, (want, false, missed) in counts.items():
@@ -276,7 +286,7 @@ def test_marks_of_the_corpus_are_tsharks() -> None:
     assert not low
     assert shares["tcp.window_size"][0] == shares["tcp.window_size"][1]
     assert ratio(*shares["tcp.completeness"]) >= 0.994, "FTP data streams lack their SYN bit in tshark"
-    assert len(lacking) <= 6
+    assert left_out == set(LEFT_OUT)
 
 
 def ratio(part: int, whole: int) -> float:
