@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sniffkit.analysis.dns.exchange import NOTIFY, UPDATE
 from sniffkit.analysis.dns.facts import facts_of
 from sniffkit.explanations.dns_tree import DnsTree
 from sniffkit.explanations.lesson import Line, Note, PacketLesson
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.dns.exchange import DnsExchange
     from sniffkit.explanations.catalogue import Catalogue
 
+_OPERATIONS = {NOTIFY: "NOTIFY", UPDATE: "UPDATE"}
 _SHOWN = {"dns": "DNS", "mdns": "mDNS", "llmnr": "LLMNR"}
 
 
@@ -51,7 +53,7 @@ class DnsWords:
 
     def _headline(self, exchange: DnsExchange) -> str:
         """Return the question in the words of the wire, and the packets that belong to it."""
-        parts = [escaped(exchange.shown_name), exchange.type_name]
+        parts = [_OPERATIONS.get(exchange.operation, ""), escaped(exchange.shown_name), exchange.type_name]
         if len(exchange.query_packets) > 1:
             parts.append(f"(×{len(exchange.query_packets)})")
         if exchange.query_packets and exchange.response_packets:

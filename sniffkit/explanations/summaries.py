@@ -102,7 +102,11 @@ def _quoted(layer: Layer, packet: Packet) -> str:
 
 def _dns(layer: Layer, packet: Packet) -> str:
     response = _number(layer, "dns.flags.response") == 1
-    parts = ["Response" if response else "Query", _text(layer, "dns.id")]
+    operation = _OPERATIONS.get(_number(layer, "dns.flags.opcode"), "Query")
+    heading = "Response" if response else operation
+    if response and operation != "Query":
+        heading = f"{operation} response"
+    parts = [heading, _text(layer, "dns.id")]
     name, kind = layer.first("dns.qry.name"), layer.first("dns.qry.type")
     if kind is not None:
         parts.append(_record_type(kind.value))
@@ -122,6 +126,7 @@ def _dns(layer: Layer, packet: Packet) -> str:
     return " ".join(parts)
 
 
+_OPERATIONS = {4: "Notify", 5: "Update"}
 _RCODES = {1: "FORMERR", 2: "SERVFAIL", 3: "NXDOMAIN", 4: "NOTIMP", 5: "REFUSED"}
 _TYPES = {
     1: "A", 2: "NS", 5: "CNAME", 6: "SOA", 12: "PTR", 15: "MX", 16: "TXT", 28: "AAAA", 33: "SRV", 43: "DS",

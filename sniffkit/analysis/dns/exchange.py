@@ -20,6 +20,10 @@ FAMILIES = ("dns", "mdns", "llmnr")
 TRANSPORTS = ("udp", "tcp")
 
 
+NOTIFY, UPDATE = 4, 5
+"""Operations that are no lookup (RFC 1996, RFC 2136)."""
+
+
 @dataclass
 class DnsExchange:
     """A question with all its sendings and answers.
@@ -86,6 +90,12 @@ class DnsExchange:
     def shown_name(self) -> str:
         """The name asked for, and in its own script where it has one."""
         return both_ways(self.name)
+
+    @property
+    def operation(self) -> int:
+        """What is done: 0 is a lookup."""
+        flags = self.query_flags if self.query_packets else self.response_flags or 0
+        return flags >> 11 & 15
 
     @property
     def type_name(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sniffkit.analysis.dns.exchange import NOTIFY, UPDATE
 from sniffkit.analysis.dns.kinds import chain, referred_zone
 from sniffkit.analysis.dns.messages import AUTHORITATIVE, RECURSION_AVAILABLE, RECURSION_DESIRED
 from sniffkit.analysis.dns.recursion import steps_not_seen, zone_asked
@@ -53,14 +54,21 @@ class DnsTeller:
         values = _values(exchange)
         if not exchange.name:
             return []  # the name cannot be read: what is odd in the message says why
-        if exchange.query_flags >> 11 & 15:
-            return [Fact("dns.other-operation", "lesson", {**values, "operation": exchange.query_flags >> 11 & 15})]
+        if exchange.operation == NOTIFY:
+            return [Fact("dns.notify", "lesson", values)]
+        if exchange.operation == UPDATE:
+            return [Fact("dns.update", "lesson", values)]
+        if exchange.operation:
+            return [Fact("dns.other-operation", "lesson", {**values, "operation": exchange.operation})]
         if exchange.family == "llmnr":
             return [Fact("dns.llmnr.query", "lesson", values)]
         if exchange.truncated:
             return [Fact("dns.query.after-truncation", "lesson", {**values, "number": exchange.truncated})]
         recursive = exchange.query_flags & RECURSION_DESIRED
-        facts = [Fact("dns.query.recursive" if recursive else "dns.query.iterative", "lesson", values)]
+        if exchange.type == Type.ANY:
+            facts = [Fact("dns.query.any", "lesson", values)]
+        else:
+            facts = [Fact("dns.query.recursive" if recursive else "dns.query.iterative", "lesson", values)]
         if before is not None and not before.response_packets and before.server != exchange.server:
             values = {**values, "number": before.query_packets[-1], "other": before.server}
             facts.append(Fact("dns.query.other-server", "note", values))
@@ -272,6 +280,9 @@ def result(exchange: DnsExchange) -> Fact:
         raise ValueError("a question without an answer has no result")
     values = _values(exchange) | {"number": exchange.query_packets[0], "elapsed_ns": exchange.elapsed_ns}
     match exchange.kind:
+        case "answer" if exchange.type == Type.ANY:
+            every = [f"{type_name(record.type)} {shown_data(record)}" for record in message.answers]
+            return Fact("dns.response.any", "lesson", {**values, "data": some(every)})
         case "answer":
             data = [shown_data(record) for record in message.answers if record.type in (exchange.type, Type.CNAME)]
             values |= {"data": some(data or [shown_data(record) for record in message.answers])}

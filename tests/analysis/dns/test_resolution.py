@@ -185,6 +185,28 @@ def test_an_alias_is_followed_in_one_answer() -> None:
     sentences(facts)
 
 
+def test_any_asks_for_records_of_every_type() -> None:
+    query = asked("www.test", "ANY")
+    facts = told(
+        DnsResolution(), [sent(query), back(answer(query, "www.test. 9 IN A 192.0.2.9", "www.test. 9 IN TXT hello"))]
+    )
+    assert one(facts, 1, "dns.query.any")["name"] == "www.test"
+    assert one(facts, 2, "dns.response.any")["data"] == ("A 192.0.2.9", 'TXT "hello"')
+    sentences(facts)
+
+
+@pytest.mark.parametrize(("operation", "id"), [(4, "dns.notify"), (5, "dns.update"), (6, "dns.other-operation")])
+def test_what_is_no_lookup_is_named(operation: int, id: str) -> None:
+    query = asked("school.test", "SOA")
+    query.flags = operation << 11
+    octets = dns.message.Message.to_wire(query)
+    reply = octets[:2] + bytes([octets[2] | 0x80]) + octets[3:]
+    facts = told(DnsResolution(), [sent(octets), sent(reply, RESOLVER, CLIENT)])
+    assert one(facts, 1, id)["name"] == "school.test"
+    assert one(facts, 2, "dns.response.done")["number"] == 1
+    sentences(facts)
+
+
 def test_a_circle_of_aliases_ends() -> None:
     query = asked("a.test")
     facts = told(
