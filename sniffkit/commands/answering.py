@@ -27,22 +27,30 @@ def answer() -> None:
     asking, shared = [*files, None, None][:2]
     writing = os.dup(1)
     os.dup2(2, 1)  # whatever else is printed must not come between the words
-    with suppress(BrokenPipeError):  # the first process has ended
+    code = 1  # where not even an error can be said
+    with suppress(BaseException):
         _answer(Line(asking, writing, shared), sys.argv[2:])
-    os._exit(0)
+        code = 0
+    os._exit(code)
 
 
 def _answer(line: Line, asked: list[str]) -> None:
     """Say batch after batch, then answer what is asked."""
     count = int(asked[0])
     findings, jobs, batch_octets, *display_filter = asked[1 : 1 + count]
+    failure: BaseException
     try:
         _read(line, asked[1 + count :], display_filter, findings == "1", int(jobs), int(batch_octets))
         _write(line)
     except BrokenPipeError:
-        raise
+        return  # the first process has ended
+    except MemoryError:
+        failure = MemoryError()  # without the frames of where it happened, which hold what is too much
     except (Exception, KeyboardInterrupt) as error:
-        line.say({"error": error})
+        failure = error
+    else:
+        return
+    line.say({"error": failure})
 
 
 def _read(

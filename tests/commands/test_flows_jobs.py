@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.capture import make
-from sniffkit.commands import second_process
+from sniffkit.analysis.flows.shared_memory import SLOT_OCTETS, Line
+from sniffkit.commands import flows, second_process
+from sniffkit.errors import SniffkitError
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 HTTP = CAPTURES / "http-exchange.pcapng"
@@ -34,6 +37,32 @@ def test_many_batches(sniffkit: Callable[..., Any]) -> None:
     assert len(alike(sniffkit, "--json", path).out.splitlines()) > 500
     assert alike(sniffkit, "--findings", "--json", "-Y", "tcp.port == 443 && tcp.analysis.retransmission", path).out
     assert sniffkit("flows", "--json", "--jobs", 3, path).out == sniffkit("flows", "--json", path).out
+    assert alike(sniffkit, "--json", "-Y", "tcp.port == 443", path).out
+    assert len(alike(sniffkit, "--json", "--top", 3, "--sort", "bytes", path).out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("form", [["--json"], ["--findings", "--json"]])
+def test_nothing_is_kept_of_memory_that_is_used_again(
+    form: list[str], sniffkit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here every slot is made worthless as soon as it is given back; fifty batches go through four slots."""
+    say = Line.say
+
+    def spoiling(line: Line, rest: dict[str, Any], *more: Any) -> bool:
+        if "free" in rest:
+            line._slot(rest["free"], SLOT_OCTETS)[:] = 0xA5
+        return say(line, rest, *more)
+
+    monkeypatch.setattr(Line, "say", spoiling)
+    monkeypatch.setattr(flows, "BATCH_OCTETS", 300_000)
+    assert alike(sniffkit, *form, make(30_000)).out
+
+
+def test_without_memory_to_share(sniffkit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then everything goes through the pipe, and this process makes all records."""
+    monkeypatch.setattr(second_process, "_shared_file", lambda: None)
+    assert alike(sniffkit, "--json", make(30_000)).out
+    assert alike(sniffkit, HTTP).out
 
 
 @pytest.mark.parametrize("how", [["--csv"], ["--sort", "packets", "--top", "2", "--lang", "zh"], ["--findings"]])
@@ -90,6 +119,40 @@ def test_a_killed_second_process_is_told_in_one_line() -> None:
     os.close(writer)
     assert (process.returncode, out) == (1, "")
     assert err.splitlines()[0] == "sniffkit: the second process of --jobs ended before its work was done (SIGKILL)"
+    assert "Traceback" not in err
+
+
+def test_killed_while_both_make_records() -> None:
+    with second_process.SecondProcess([str(HTTP)], None, False, 2, 1 << 20) as source:
+        analysis, _, _ = flows.read_flows(source)
+        source._process.kill()
+        source._process.wait()
+        with pytest.raises(SniffkitError) as raised:
+            list(source.texts(analysis.parts(), lambda part: b"", "en"))
+    assert (raised.value.id, raised.value.values) == ("usage.second-process", {"reason": "SIGKILL"})
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits the memory of another process")
+def test_no_memory_left_over_there() -> None:
+    """The second process may take no more than it has when the first packets are read."""
+    import resource
+
+    reader, writer = os.pipe()
+    process = subprocess.Popen(command("-"), stdin=reader, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    os.close(reader)
+    capture = make(30_000).read_bytes()
+    os.write(writer, capture[:1000])
+    child = child_of(process.pid)
+    sizes: list[int] = []
+    while len(sizes) < 10 or len(set(sizes[-10:])) > 1:
+        time.sleep(0.05)
+        sizes.append(int(Path(f"/proc/{child}/statm").read_text().split()[0]) * resource.getpagesize())
+    resource.prlimit(child, resource.RLIMIT_AS, (sizes[-1], sizes[-1]))
+    with open(writer, "wb") as file, suppress(BrokenPipeError):
+        file.write(capture[1000:])
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    assert err.splitlines()[0] == "sniffkit: the second process of --jobs ended before its work was done (MemoryError)"
     assert "Traceback" not in err
 
 
