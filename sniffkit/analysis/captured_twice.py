@@ -84,16 +84,13 @@ class CapturedTwice:
 def _alike(hashes: NDArray[np.uint64], number: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the rows with the same hash as another: each and the one before it by packet number, int64 (k,) each.
 
-    Only rows that meet another one in a table of many places are sorted: there are few.
+    The bare hashes are sorted first, which is quick, and mostly shows that there are no such rows.
     """
-    bits = (8 * len(hashes)).bit_length()
-    place = (hashes >> np.uint64(64 - bits)).astype(np.int64)
-    rows = np.arange(len(hashes))
-    table = np.empty(1 << bits, np.int32)  # read only where something was written
-    table[place] = rows
-    shared = np.zeros(1 << bits, np.bool_)
-    shared[place[table[place] != rows]] = True
-    rows = np.flatnonzero(shared[place])
+    ascending = np.sort(hashes)
+    doubled = distinct(ascending[1:][ascending[1:] == ascending[:-1]])
+    if not len(doubled):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    rows = np.flatnonzero(doubled.take(np.searchsorted(doubled, hashes), mode="clip") == hashes)
     rows = rows[np.argsort(number[rows], kind="stable")]
     rows = rows[np.argsort(hashes[rows], kind="stable")]
     same = hashes[rows[1:]] == hashes[rows[:-1]]

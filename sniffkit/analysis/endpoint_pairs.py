@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+Number = TypeVar("Number", np.int64, np.uint64)
 
 _EMPTY = -1
 _FILL = 3
@@ -21,6 +23,9 @@ _FILL = 3
 
 _MAPPED = 0xFFFF
 """The upper 16 bits of an end's number where it is exact: those that stand before an IPv4 address mapped into IPv6."""
+
+_FIRST_IPV4, _LAST_IPV4 = _MAPPED << 32, (_MAPPED << 32) + 0xFFFFFFFF
+"""Lower half of the first and the last such address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ class EndpointPairs:
         high, low = address[:, 0], address[:, 1]
         number = low << np.uint64(16)
         number |= port
+        if not len(low) or not (high.any() or low.min() < _FIRST_IPV4 or low.max() > _LAST_IPV4):
+            return number, False
         wide = np.flatnonzero((high != 0) | (low >> np.uint64(32) != _MAPPED))
         if len(wide):
             one, other, last, _ = self._factors
@@ -132,11 +139,12 @@ class EndpointPairs:
     ) -> NDArray[np.int64]:
         """Return the pair of each two ends, or _EMPTY."""
         mask = np.uint64(len(self._table) - 1)
-        place = (hashes & mask).astype(np.int64)
-        pair = self._table[place].astype(np.int64)
+        place = (hashes & mask).view(np.int64)
+        pair = self._table.take(place).astype(np.int64)
         if self.count == 0:
             return pair
-        other = np.flatnonzero((pair != _EMPTY) & ((self._lower[pair] != lower) | (self._upper[pair] != upper)))
+        differs = (self._lower[pair] != lower) | (self._upper[pair] != upper)
+        other = np.flatnonzero(differs & (pair != _EMPTY))
         place = place[other]
         while len(other):
             place = (place + 1) & int(mask)
@@ -286,7 +294,7 @@ def grown(values: NDArray[Any], size: int, fill: int = 0) -> NDArray[Any]:
     return larger
 
 
-def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def distinct(values: NDArray[Number]) -> NDArray[Number]:
     """Return each value once, ascending: ``np.unique`` without loading masked arrays for it, which takes 20 ms."""
     values = np.sort(values)
     first = np.ones(len(values), np.bool_)

@@ -93,7 +93,10 @@ class Segments:
         batch = columns.batch
         header = columns["tcp.hdr_len"].astype(np.int64)
         length = rows.length - header
-        length[rows.quoted | (length < 0)] = -1
+        unknown = rows.quoted | (length < 0)
+        if unknown.any():
+            length[unknown] = -1
+        whole = rows.present is rows.length  # of no packet anything was cut off
         source, destination, identification = ip_ends(columns, rows.parent, rows.parent_index)
         return cls(
             row=rows.row,
@@ -108,7 +111,7 @@ class Segments:
             flags=columns["tcp.flags"],
             window=columns["tcp.window_size_value"],
             length=length,
-            captured=np.maximum(np.minimum(rows.present - header, length), 0),
+            captured=np.maximum(length if whole else np.minimum(rows.present - header, length), 0),
             header_ok=header >= 20,
             options_ok=rows.present >= header,
             scale_shift=_spread(columns, "tcp.options.wscale.shift" if options else "", count, np.int16),

@@ -287,9 +287,10 @@ class Columns:
                 chosen = parent == other
                 parent_index = parent_index.copy()
                 parent_index[chosen] = place[parent_index[chosen]]
-        return Rows(
-            together("row"), together("offset"), together("present"), together("length"), quoted, parent, parent_index
-        )
+        length = together("length")
+        whole = order is None and headers[0].present is length
+        present = length if whole else together("present")
+        return Rows(together("row"), together("offset"), present, length, quoted, parent, parent_index)
 
     def _frames(self) -> Rows:
         import numpy as np

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -53,6 +54,13 @@ class Datagrams:
     stream: NDArray[np.int64]
     answers: NDArray[np.bool_]
     sums: Sums
+
+
+@cache
+def nothing() -> Datagrams:
+    """Return what a batch adds in which a protocol does not occur."""
+    none = np.zeros(0, np.int64)
+    return Datagrams(none, none, none.astype(np.bool_), sums(grouped(none, none.astype(np.uint8)), *[none] * 4))
 
 
 @dataclass(slots=True)
@@ -170,6 +178,8 @@ class Preparer:
 
     def _echo(self, columns: Columns) -> Datagrams:
         """Return the echo requests and replies of a batch, ICMP and ICMPv6 in capture order."""
+        if not any(len(columns.rows(protocol)) for protocol in ECHO):
+            return nothing()
         parts = []
         for protocol, (request, reply, identifier, _) in ECHO.items():
             rows = columns.rows(protocol)
@@ -218,7 +228,11 @@ class Preparer:
 
 def tcp_sums(segments: Segments, numbers: StreamNumbers, octets: NDArray[np.int64]) -> Sums:
     """Add up segments by stream; octets: int64 (m,) of the IP datagram around each."""
-    real = np.flatnonzero(segments.length >= 0)
+    known = segments.length >= 0
+    if known.all():
+        groups = grouped(numbers.stream, numbers.direction)
+        return sums(groups, octets, segments.length, segments.time_ns, segments.number)
+    real = np.flatnonzero(known)
     groups = grouped(numbers.stream[real], numbers.direction[real])
     return sums(groups, octets[real], segments.length[real], segments.time_ns[real], segments.number[real])
 

@@ -44,14 +44,16 @@ def ip_octets(columns: Columns, rows: Rows) -> NDArray[np.int64]:
     """
     octets = rows.length.copy()
     for name, length in (("ip", "ip.hdr_len"), ("ipv6", "")):
-        here = np.flatnonzero(rows.parent == PROTOCOLS.index(name))
-        if len(here):
-            above = rows.parent_index[here]
-            header = rows.offset[here] - columns.rows(name).offset[above]
-            far = np.flatnonzero(header > LONGEST_HEADER)  # put together, it lies behind the octets of the batch
-            if len(far):
-                header[far] = columns[length][above[far]] if length else LONGEST_HEADER
-            octets[here] += header
+        parent = rows.parent == PROTOCOLS.index(name)
+        if not parent.any():
+            continue
+        here = slice(None) if parent.all() else np.flatnonzero(parent)
+        above = rows.parent_index[here]
+        header = rows.offset[here] - columns.rows(name).offset[above]
+        if header.max() > LONGEST_HEADER:  # put together, it lies behind the octets of the batch
+            far = np.flatnonzero(header > LONGEST_HEADER)
+            header[far] = columns[length][above[far]] if length else LONGEST_HEADER
+        octets[here] += header
     return octets
 
 
@@ -105,7 +107,8 @@ def sums(
     last = np.append(start, len(order))[1:] - 1
     before = np.append(NO_TIME, time)[:-1]
     before[start] = NO_TIME
-    gap = np.where((before == NO_TIME) | (time == NO_TIME), 0, time - before)
+    gap = time - before
+    gap[(before == NO_TIME) | (time == NO_TIME)] = 0
     longest = np.maximum.reduceat(gap, start) if len(start) else gap
     ended = np.zeros(len(start), np.int64)
     at = np.flatnonzero((gap == longest[groups.of]) & (gap > 0))[::-1]
