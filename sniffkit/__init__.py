@@ -75,11 +75,10 @@ class Capture:
         Times are ``timestamp[ns, UTC]`` and int64 nanoseconds, addresses text, what is not known null. The numbers
         stand in the memory that the analysis filled.
         """
-        from sniffkit.analysis.flows.flow_columns import flow_columns
         from sniffkit.explanations.flow_columns import KINDS
         from sniffkit.renderers.tables import arrow_table
 
-        return arrow_table(KINDS, flow_columns(self._analysis()))
+        return arrow_table(KINDS, (part.told() for part in self._analysis().parts()))
 
     def _analysis(self) -> FlowAnalysis:
         from sniffkit.analysis.flows.analysis import FlowAnalysis

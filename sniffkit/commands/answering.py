@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.flows.analysis import FlowPart
+    from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.analysis.flows.shared_memory import Line
     from sniffkit.analysis.streams import PairStreams, Streams
     from sniffkit.explanations.flow_record import FlowRecords
@@ -123,5 +123,5 @@ def lines_of(part: FlowPart, records: FlowRecords) -> bytes:
     from sniffkit.renderers.json import write_lines
 
     text = BytesIO()
-    write_lines(text, map(records.record, part.records()))
+    write_lines(text, records.records(part))
     return text.getvalue()

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from heapq import nsmallest
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -29,32 +28,19 @@ from sniffkit.errors import UsageError
 if TYPE_CHECKING:
     from sniffkit.analysis.flows.analysis import FlowAnalysis
     from sniffkit.analysis.flows.findings import EventPackets
-    from sniffkit.analysis.flows.records import Flow
+    from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.commands.second_process import SecondProcess
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen
     from sniffkit.sources import Source
+
+    Every = Callable[[], Iterator[FlowPart]]
 
 BATCH_OCTETS = 12 * 1024 * 1024
 """Conversations are read in larger batches than packets, which takes less time: nobody waits for the first ones."""
 
 SHOWN = 20
 """Findings that a person is shown unless --top says how many."""
-
-KEPT = 50_000
-"""Conversations that a table keeps; of more each is told anew when it is its turn."""
-
-ORDERS: dict[str, Callable[[Flow], Any]] = {
-    "stream": lambda flow: 0,
-    "start": lambda flow: (flow.start_ns is None, flow.start_ns or 0, flow.first_packet),
-    "packets": lambda flow: -flow.packets,
-    "bytes": lambda flow: -flow.ip_bytes,
-    "duration": lambda flow: -(flow.duration_ns or 0),
-    "rtt": lambda flow: -(flow.handshake_ns or 0),
-    "retransmissions": lambda flow: -flow.retransmissions,
-    "silence": lambda flow: -flow.silence_ns,
-}
-"""What ``--sort`` knows; equal ones stay in the order of their numbers."""
 
 
 def flows(
@@ -78,8 +64,7 @@ def flows(
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen, stdout
 
-    if sort not in ORDERS:
-        raise UsageError("usage.bad-value", option="--sort", value=sort, wanted="|".join(ORDERS), help=_HELP)
+    _check_order(sort)
     _check_together(sort, findings, {"--json": json, "--csv": csv, "--parquet": parquet is not None})
     catalogue, color = Catalogue(chosen_language(lang)), chosen_color(color)
     paths = chosen_files(files, read)
@@ -88,27 +73,34 @@ def flows(
         share_one_heap()
         analysis, events, wanted = read_flows(source, display_filter, findings)
 
-        def every() -> Iterator[Flow]:
-            return (flow for flow in analysis.records() if wanted is None or (flow.protocol, flow.stream) in wanted)
+        def every() -> Iterator[FlowPart]:
+            return filter(len, analysis.parts() if wanted is None else (part.of(wanted) for part in analysis.parts()))
 
         screen = Screen.of(stdout(), color)
         if events is not None:
             _show_findings(every(), events, catalogue, screen, top, json)
         elif parquet is not None:
-            some = sort != "stream" or top is not None or wanted is not None
-            _write_parquet(analysis, in_order(every(), sort, top) if some else None, parquet)
+            _write_parquet(every, sort, top, parquet)
         elif json and isinstance(source, SecondProcess) and sort == "stream" and top is None:
-            _write_json_together(source, analysis, wanted, catalogue)
+            _write_json_together(source, every(), catalogue)
         elif json:
-            _write_json(in_order(every(), sort, top), catalogue)
+            _write_json(every, sort, top, catalogue)
         elif csv:
-            _write_csv(in_order(every(), sort, top), catalogue)
+            _write_csv(every, sort, top, catalogue)
         else:
             _draw(every, sort, analysis, catalogue, screen, top, verbose)
         raise typer.Exit(_end(source, analysis, catalogue))
 
 
 _HELP = "sniffkit flows --help"
+
+
+def _check_order(sort: str) -> None:
+    if sort != "stream":
+        from sniffkit.analysis.flows.order import ORDERS
+
+        if sort not in ORDERS:
+            raise UsageError("usage.bad-value", option="--sort", value=sort, wanted="|".join(ORDERS), help=_HELP)
 
 
 def _check_together(sort: str, findings: bool, forms: dict[str, bool]) -> None:
@@ -118,13 +110,6 @@ def _check_together(sort: str, findings: bool, forms: dict[str, bool]) -> None:
         given = ["--findings", *(["--sort"] if sort != "stream" else []), *(name for name in given if name != "--json")]
     if len(given) > 1:
         raise UsageError("usage.not-together", one=given[0], other=given[1], help=_HELP)
-
-
-def in_order(flows: Iterator[Flow], sort: str, top: int | None) -> Iterable[Flow]:
-    """Return conversations sorted, the first ``top`` of them; no more than needed are kept: there may be millions."""
-    if sort == "stream":
-        return islice(flows, top)
-    return sorted(flows, key=ORDERS[sort]) if top is None else nsmallest(top, flows, key=ORDERS[sort])
 
 
 def opened(paths: list[str], display_filter: str | None, findings: bool, jobs: int) -> Source | SecondProcess:
@@ -190,90 +175,79 @@ def _end(source: Source | SecondProcess, analysis: FlowAnalysis, catalogue: Cata
     return finish(cast("Source", source))
 
 
-def _write_json(chosen: Iterable[Flow], catalogue: Catalogue) -> None:
+def _write_json(every: Every, sort: str, top: int | None, catalogue: Catalogue) -> None:
+    from sniffkit.analysis.flows.order import in_order
     from sniffkit.explanations.flow_record import FlowRecords
     from sniffkit.renderers.json import write_lines
 
-    records = FlowRecords(catalogue)
-    write_lines(sys.stdout.buffer, map(records.record, chosen))
+    write_lines(sys.stdout.buffer, in_order(every, FlowRecords(catalogue).records, sort, top))
 
 
-def _write_json_together(
-    source: SecondProcess, analysis: FlowAnalysis, wanted: set[tuple[str, int]] | None, catalogue: Catalogue
-) -> None:
+def _write_json_together(source: SecondProcess, parts: Iterable[FlowPart], catalogue: Catalogue) -> None:
     """Do what ``_write_json`` does for all conversations in order, half of it in the second process."""
-    import numpy as np
-
     from sniffkit.commands.answering import lines_of
     from sniffkit.explanations.flow_record import FlowRecords
 
-    parts = analysis.parts()
-    if wanted is not None:
-        parts = (part.take(np.array([(part.protocol, n) in wanted for n in part.streams.tolist()])) for part in parts)
     records = FlowRecords(catalogue)
     for text in source.texts(parts, lambda part: lines_of(part, records), catalogue.language):
         sys.stdout.buffer.write(text)
 
 
-def _write_csv(chosen: Iterable[Flow], catalogue: Catalogue) -> None:
+def _write_csv(every: Every, sort: str, top: int | None, catalogue: Catalogue) -> None:
+    from sniffkit.analysis.flows.order import in_order
     from sniffkit.explanations.flow_record import CSV_COLUMNS, FlowRecords, cell
     from sniffkit.renderers.tables import write_csv
 
-    records = FlowRecords(catalogue)
-    rows = ([cell(record, path) for path in CSV_COLUMNS] for record in map(records.record, chosen))
-    write_csv(sys.stdout, CSV_COLUMNS, rows)
+    records = in_order(every, FlowRecords(catalogue).records, sort, top)
+    write_csv(sys.stdout, CSV_COLUMNS, ([cell(record, path) for path in CSV_COLUMNS] for record in records))
 
 
-def _write_parquet(analysis: FlowAnalysis, chosen: Iterable[Flow] | None, folder: str) -> None:
-    """Write chosen conversations, or None for all of them, as they stand."""
-    from sniffkit.analysis.flows import flow_columns as every
-    from sniffkit.explanations.flow_columns import KINDS, flow_columns
+def _write_parquet(every: Every, sort: str, top: int | None, folder: str) -> None:
+    from sniffkit.analysis.flows.order import in_order
+    from sniffkit.explanations.flow_columns import KINDS, rows
     from sniffkit.renderers.tables import ParquetFile
 
     with ParquetFile(KINDS, folder, "flows") as file:
-        if chosen is None:
-            for part in every.flow_columns(analysis):
-                file.write(part)
+        if sort == "stream" and top is None:  # as they stand in the analysis
+            for part in every():
+                file.write(part.told())
             return
-        rows = iter(chosen)
-        while some := list(islice(rows, 65_536)):
-            file.write(flow_columns(some))
+        chosen = in_order(every, rows, sort, top)
+        while some := list(islice(chosen, 65_536)):
+            file.write(dict(zip(KINDS, zip(*some, strict=True), strict=True)))
 
 
 def _draw(
-    every: Callable[[], Iterator[Flow]], sort: str, analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen,
-    top: int | None, verbose: bool,
+    every: Every, sort: str, analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen, top: int | None,
+    verbose: bool,
 ) -> None:  # fmt: skip
+    from sniffkit.analysis.flows.order import in_order
     from sniffkit.explanations.flow_lines import COLUMNS, RIGHT, FlowLines
     from sniffkit.renderers.flow_table import FlowTable
 
-    first = list(islice(every(), KEPT + 1))
-    kept = first if len(first) <= KEPT else None
-    count, begin = 0, None
-    for flow in every() if kept is None else kept:
-        count += 1
-        if flow.start_ns is not None and (begin is None or flow.start_ns < begin):
-            begin = flow.start_ns
+    counted = [(len(part), part.begin_ns()) for part in every()]
+    count = sum(number for number, _ in counted)
+    begin = min((begin for _, begin in counted if begin is not None), default=None)
     heading = catalogue.text("flows.heading", count=count, packets=analysis.packets)
     screen.write(screen.paint(heading, "heading") + "\n")
     if not count:
         return
     lines = FlowLines(catalogue, begin, verbose)
     table = FlowTable(screen, lines.headings, [name in RIGHT for name in COLUMNS])
-    table.draw(lambda: map(lines.line, in_order(every() if kept is None else iter(kept), sort, top)))
+    table.draw(lambda: in_order(every, lines.lines, sort, top))
     if top is not None and top < count:
         screen.write(catalogue.text("flows.more", count=count - top) + "\n")
 
 
 def _show_findings(
-    chosen: Iterable[Flow], events: EventPackets, catalogue: Catalogue, screen: Screen, top: int | None, json: bool
+    parts: Iterable[FlowPart], events: EventPackets, catalogue: Catalogue, screen: Screen, top: int | None, json: bool
 ) -> None:
     from sniffkit.analysis.flows.findings import gravest
     from sniffkit.explanations.finding_lines import finding_line, finding_record
     from sniffkit.renderers.json import write_lines
 
     most = top if json else top or SHOWN
-    shown, count = gravest(chosen, events, most)
+    shown, count = gravest((flow for part in parts for flow in part.records()), events, most)
     if json:
         write_lines(sys.stdout.buffer, (finding_record(one, catalogue) for one in shown))
         return

@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from sniffkit.analysis.checksum_facts import ChecksumFacts
-    from sniffkit.analysis.flows.analysis import FedBatch, FlowAnalysis, FlowPart
+    from sniffkit.analysis.flows.analysis import FedBatch, FlowAnalysis
+    from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.analysis.flows.shared_memory import Line, TravellingColumns, Word
 
 _START = "import os, sys; sys.path[:] = sys.argv.pop(1).split(os.pathsep); "
 _START += "from sniffkit.commands.answering import answer; answer()"
 
-PIECE = 512
-"""Conversations whose records are made together: half a megabyte of JSON."""
+PIECE = 1024
+"""Conversations whose records are made together: a good megabyte of JSON."""
 
 _THERE = 2
 """Pieces that the second process has at the same time: the one it works on, and the next."""

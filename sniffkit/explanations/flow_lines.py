@@ -10,6 +10,9 @@ from sniffkit.explanations.flow_record import FlowRecords
 from sniffkit.explanations.language import duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.analysis.flows.records import Flow, FlowEnd
     from sniffkit.explanations.catalogue import Catalogue
 
@@ -40,8 +43,11 @@ class FlowLines:
         self._records = FlowRecords(catalogue)
         self.headings = tuple(catalogue.text(f"flows.column.{name}") for name in COLUMNS)
 
-    def line(self, flow: Flow) -> FlowLine:
-        """Return a conversation as a line."""
+    def lines(self, part: FlowPart) -> Iterator[FlowLine]:
+        """Yield each conversation as a line."""
+        return map(self._line, part.records(), self._records.verdicts(part))
+
+    def _line(self, flow: Flow, verdict: str) -> FlowLine:
         client, server = flow.client, flow.server
         tcp = flow.protocol == "tcp"
         part = f".{flow.part}" if flow.part > 1 else ""
@@ -64,7 +70,7 @@ class FlowLines:
             "mss": f"{client.mss or '-'}/{server.mss or '-'}" if tcp else "",
         }
         more = details(flow, self._begin_ns, self._catalogue) if self._verbose else ()
-        return FlowLine(tuple(cells[name] for name in COLUMNS), self._records.verdict(flow), tuple(more))
+        return FlowLine(tuple(cells[name] for name in COLUMNS), verdict, tuple(more))
 
     def _time(self, nanoseconds: int | None) -> str:
         return "" if nanoseconds is None else duration(nanoseconds, self._catalogue.language)

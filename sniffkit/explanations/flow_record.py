@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sniffkit.analysis.flows.verdicts import verdict
+from sniffkit.analysis.flows.flow_columns import Numbers
+from sniffkit.analysis.flows.verdicts import verdict, verdict_keys
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.flows.records import Flow, FlowEnd
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from sniffkit.analysis.flows.flow_columns import FlowColumns, Texts
+    from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.explanations.catalogue import Catalogue
+
+Verdict = tuple[list[str], str]
+"""The ids of its facts, and what they say in words."""
 
 
 class FlowRecords:
@@ -18,66 +25,58 @@ class FlowRecords:
         self._catalogue = catalogue
         self._between = " " if catalogue.language == "en" else ""
         self._said: dict[tuple[object, ...], str] = {}
-        self._judged: dict[tuple[object, ...], tuple[list[str], str]] = {}
+        self._judged: dict[tuple[Any, ...], Verdict] = {}
 
-    def record(self, flow: Flow) -> dict[str, Any]:
-        """Return a conversation as one JSON object."""
-        tcp = flow.protocol == "tcp"
-        ids, text = self._judge(flow)
-        record: dict[str, Any] = {
-            "protocol": flow.protocol,
-            "stream": flow.stream,
-            "conn_state": flow.conn_state,
-            "history": flow.history,
-            "client": _end(flow.client, tcp),
-            "server": _end(flow.server, tcp),
-            "start_epoch": epoch(flow.start_ns),
-            "duration": None if flow.duration_ns is None else flow.duration_ns / 1e9,
-            "handshake_rtt_ms": _ms(flow.handshake_ns),
-            "handshake_server_ms": _ms(flow.handshake_server_ns),
-            "handshake_client_ms": None
-            if flow.handshake_ns is None or flow.handshake_server_ns is None
-            else _ms(flow.handshake_ns - flow.handshake_server_ns),
-            "opened": flow.opened,
-            "closed": flow.closed,
-            "closed_by": flow.closed_by,
-            "midstream": flow.midstream,
-            "part": flow.part,
-            "first_packet": flow.first_packet,
-            "last_packet": flow.last_packet,
-            "longest_silence": flow.silence_ns / 1e9,
-            "longest_silence_packet": flow.silence_packet or None,
-            "verdict": ids,
-            "text": text,
+    def records(self, part: FlowPart) -> Iterator[dict[str, Any]]:
+        """Yield each conversation as one JSON object."""
+        columns: Any = part.told()
+        verdicts = self._judge(part, columns)
+        handshake, to_server = columns["handshake_ns"], columns["handshake_server_ns"]
+        ended_by = columns["silence_packet"].values
+        record = {
+            "protocol": columns["protocol"],
+            "stream": columns["stream"],
+            "conn_state": columns["conn_state"],
+            "history": columns["history"],
+            "client": _ends(columns, "client", part.protocol == "tcp"),
+            "server": _ends(columns, "server", part.protocol == "tcp"),
+            "start_epoch": map(epoch, columns["start"].tolist()),
+            "duration": columns["duration_ns"] / 1e9,
+            "handshake_rtt_ms": handshake / 1e6,
+            "handshake_server_ms": to_server / 1e6,
+            "handshake_client_ms": Numbers(handshake.values - to_server.values, handshake.missing) / 1e6,
+            "opened": columns["opened"],
+            "closed": columns["closed"],
+            "closed_by": columns["closed_by"],
+            "midstream": columns["midstream"],
+            "part": columns["part"],
+            "first_packet": columns["first_packet"],
+            "last_packet": columns["last_packet"],
+            "longest_silence": columns["silence_ns"] / 1e9,
+            "longest_silence_packet": Numbers(ended_by, ended_by == 0),
+            "verdict": [ids for ids, _ in verdicts],
+            "text": [text for _, text in verdicts],
         }
-        if flow.identifier is not None:
-            record["identifier"] = flow.identifier
-        return record
+        if part.protocol == "icmp":
+            record["identifier"] = columns["identifier"]
+        return _objects(record)
 
-    def verdict(self, flow: Flow) -> str:
-        """Return the verdict on a conversation in words."""
-        return self._judge(flow)[1]
+    def verdicts(self, part: FlowPart) -> list[str]:
+        """Return the verdict on each conversation in words."""
+        return [text for _, text in self._judge(part, part.told())]
 
-    def _judge(self, flow: Flow) -> tuple[list[str], str]:
-        """Return the ids and the words of a verdict; those on orderly ends are remembered, most are of a kind."""
-        client, server = flow.client, flow.server
-        if flow.closed != "fin":
-            return self._judge_anew(flow)
-        key = (
-            flow.opened, flow.closed_by, flow.course, client.state, server.state, client.retransmissions,
-            server.retransmissions, client.out_of_order, server.out_of_order, client.zero_windows, server.zero_windows,
-            client.payload_bytes + server.payload_bytes > 0, client.packets > 0, server.packets > 0,
-        )  # fmt: skip
-        found = self._judged.get(key)
-        if found is None:
-            if len(self._judged) > 10_000:
-                self._judged.clear()
-            found = self._judged[key] = self._judge_anew(flow)
-        return found
-
-    def _judge_anew(self, flow: Flow) -> tuple[list[str], str]:
-        facts = verdict(flow)
-        return [fact.id for fact in facts], self._between.join([self._say(fact.id, fact.values) for fact in facts])
+    def _judge(self, part: FlowPart, columns: FlowColumns) -> list[Verdict]:
+        """Return the verdicts; they are remembered by what they depend on, for most are of a kind."""
+        keys = verdict_keys(columns, part.protocol)
+        if len(self._judged) > 10_000:
+            self._judged.clear()
+        found = [self._judged.get(key) for key in keys]
+        new = {keys[row]: row for row, known in enumerate(found) if known is None}
+        for key, flow in zip(new, part.take(list(new.values())).records(), strict=True):
+            facts = verdict(flow)
+            text = self._between.join([self._say(fact.id, fact.values) for fact in facts])
+            self._judged[key] = [fact.id for fact in facts], text
+        return [known or self._judged[key] for key, known in zip(keys, found, strict=True)]
 
     def _say(self, id: str, values: dict[str, object]) -> str:
         key = (id, *values.values())
@@ -88,42 +87,35 @@ class FlowRecords:
         return self._said[key]
 
 
-def _end(end: FlowEnd, tcp: bool) -> dict[str, Any]:
-    """Return one end; the keys that only TCP has are left out of other protocols."""
-    record: dict[str, Any] = {
-        "address": end.address,
-        "port": end.port,
-        "packets": end.packets,
-        "ip_bytes": end.ip_bytes,
-        "payload_bytes": end.payload_bytes,
-    }
+_END = ("address", "port", "packets", "ip_bytes", "payload_bytes")
+_TCP_END = (
+    "state", "retransmissions", "fast_retransmissions", "spurious_retransmissions", "out_of_order", "lost_segments",
+    "duplicate_acks", "keep_alives", "zero_windows", "window_full", "mss", "window_scale", "sack_permitted",
+    "timestamps",
+)  # fmt: skip
+
+
+def _ends(columns: Any, role: str, tcp: bool) -> Iterator[dict[str, Any]]:
+    """Yield one end of each conversation; the keys that only TCP has are left out of other protocols."""
+    record = {name: columns[f"{role}_{name}"] for name in _END}
     if tcp:
-        answer = end.answer
-        record |= {
-            "state": end.state,
-            "retransmissions": end.retransmissions,
-            "fast_retransmissions": end.fast_retransmissions,
-            "spurious_retransmissions": end.spurious_retransmissions,
-            "out_of_order": end.out_of_order,
-            "lost_segments": end.lost_segments,
-            "duplicate_acks": end.duplicate_acks,
-            "keep_alives": end.keep_alives,
-            "zero_windows": end.zero_windows,
-            "window_full": end.window_full,
-            "mss": end.mss,
-            "window_scale": end.window_scale,
-            "sack_permitted": end.sack_permitted,
-            "timestamps": end.timestamps,
-            "ack_ms": None
-            if answer is None
-            else {
-                "min": answer.least / 1e6,
-                "median": answer.median / 1e6,
-                "max": answer.greatest / 1e6,
-                "count": answer.count,
-            },
+        record |= {name: columns[f"{role}_{name}"] for name in _TCP_END}
+        times = {
+            "min": columns[f"{role}_ack_least_ns"] / 1e6,
+            "median": columns[f"{role}_ack_median_ns"] / 1e6,
+            "max": columns[f"{role}_ack_greatest_ns"] / 1e6,
+            "count": columns[f"{role}_answers"],
         }
-    return record
+        record["ack_ms"] = (time if time["count"] else None for time in _objects(times))
+    return _objects(record)
+
+
+def _objects(record: Mapping[str, Texts | Numbers | Iterable[Any]]) -> Iterator[dict[str, Any]]:
+    """Yield an object for each row of columns; its keys are their names."""
+    names = tuple(record)
+    columns = [column.tolist() if hasattr(column, "tolist") else column for column in record.values()]
+    # One at a time, to be written and forgotten: thousands together leave the processor's cache.
+    return (dict(zip(names, values)) for values in zip(*columns))  # noqa: B905 - to check costs as much again
 
 
 def epoch(nanoseconds: int | None) -> str | None:
@@ -133,10 +125,6 @@ def epoch(nanoseconds: int | None) -> str | None:
     sign = "-" if nanoseconds < 0 else ""
     seconds, rest = divmod(abs(nanoseconds), 10**9)
     return f"{sign}{seconds}.{rest:09d}"
-
-
-def _ms(nanoseconds: int | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / 1e6
 
 
 CSV_COLUMNS = (

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice, repeat
 from typing import Any, BinaryIO
+
+_TOGETHER = 64
+"""Lines that are written together: a call for each takes as long as making it."""
 
 
 def write_lines(stream: BinaryIO, records: Iterable[dict[str, Any]]) -> None:
     """Write each record as a line of UTF-8; keys in the order they were put in."""
     import orjson
 
-    for record in records:
-        stream.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+    lines = map(orjson.dumps, records, repeat(None), repeat(orjson.OPT_APPEND_NEWLINE))
+    while some := b"".join(islice(lines, _TOGETHER)):
+        stream.write(some)

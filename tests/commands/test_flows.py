@@ -202,18 +202,26 @@ def test_parquet(sniffkit: Callable[..., Any], tmp_path: Path) -> None:
 
 
 def test_a_remembered_verdict_is_the_verdict() -> None:
-    """Verdicts on orderly ends are made once and remembered by what they depend on."""
-    from sniffkit import open as open_capture
+    """Verdicts are made once and remembered by what they depend on."""
+    from sniffkit.analysis.flows.analysis import FlowAnalysis
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.explanations.flow_record import FlowRecords
+    from sniffkit.sources import open_captures
 
     catalogue = Catalogue("en")
     remembering = FlowRecords(catalogue)
-    with open_capture(*SAMPLES) as capture:
-        flows = list(capture.flows())
-    assert len(flows) > len(SAMPLES)
-    for flow in [*flows, *flows]:
-        assert remembering.verdict(flow) == FlowRecords(catalogue).verdict(flow)
+    count = 0
+    for path in [*SAMPLES, *SAMPLES]:
+        analysis = FlowAnalysis()
+        with open_captures([str(path)]) as source:
+            for batch in source:
+                analysis.feed(batch)
+        analysis.finish()
+        for part in analysis.parts():
+            alone = [text for row in range(len(part)) for text in FlowRecords(catalogue).verdicts(part.take([row]))]
+            assert remembering.verdicts(part) == alone
+            count += len(part)
+    assert count > 2 * len(SAMPLES)
 
 
 @pytest.mark.parametrize(

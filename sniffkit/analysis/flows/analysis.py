@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED
-from sniffkit.analysis.flows.prepared import Datagrams, Ends, Prepared, Preparer, TcpEnds
-from sniffkit.analysis.flows.records import AnswerTime, Flow, FlowEnd, FlowProtocol
+from sniffkit.analysis.flows.flow_parts import FlowPart
+from sniffkit.analysis.flows.prepared import Datagrams, Ends, Prepared, Preparer
 from sniffkit.analysis.flows.stream_table import StreamTable
-from sniffkit.analysis.flows.tcp import EVENTS, MOST_OPEN, TcpFlows
+from sniffkit.analysis.flows.tcp import MOST_OPEN, TcpFlows
 from sniffkit.analysis.flows.totals import TOTALS, add_sums
 from sniffkit.analysis.read_ahead import read_ahead
-from sniffkit.analysis.tcp.outcomes import COURSE
-from sniffkit.analysis.tcp.states import LABELS
-from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
+    from sniffkit.analysis.flows.records import Flow, FlowProtocol
     from sniffkit.sources.batch import Batch
-
-SERVICES = 1024
-"""Ports below this are a server's (RFC 6335 section 6: assigned by a standards action)."""
-
-_OFFERS = ("mss", "window_scale", "sack_permitted", "timestamps", "syn")
-_ANSWERS = ("answer_least", "answer_median", "answer_greatest", "answers")
 
 
 class PairFlows:
@@ -130,144 +120,8 @@ class FlowAnalysis:
         words = self.tcp.outcomes.words
         for protocol, table, ends in tables:
             for every, values in table.parts():
-                used = values["packets"].any(axis=1)  # not only quoted in ICMP errors
-                if used.any():
-                    streams, columns = every[used], {name: column[used] for name, column in values.items()}
-                    known = {at: words[at] for at in set(columns["zeek"].tolist())} if protocol == "tcp" else {}
-                    yield FlowPart(protocol, streams, columns, ends.ends(streams), known)
-
-
-@dataclass(slots=True)
-class FlowPart:
-    """Conversations of one protocol as columns, with all that their records need: it can be sent to another process.
-
-    ends:  address and port of either end of each stream; words: (conn_state, history) by the numbers of ``zeek``
-    """
-
-    protocol: FlowProtocol
-    streams: NDArray[np.int64]
-    columns: dict[str, NDArray[Any]]
-    ends: TcpEnds
-    words: dict[int, tuple[str, str]]
-
-    def records(self) -> Iterator[Flow]:
-        """Yield the records, in the order of the rows."""
-        if self.protocol == "tcp":
-            return _tcp_part(self.streams, self.columns, self.ends, self.words)
-        return _pair_part(self.protocol, self.ends, self.streams, self.columns)
-
-    def pieces(self, rows: int) -> Iterator[FlowPart]:
-        """Yield the conversations in pieces of so many, in order."""
-        for begin in range(0, len(self.streams), rows):
-            yield self.take(slice(begin, begin + rows))
-
-    def take(self, rows: slice | NDArray[np.bool_]) -> FlowPart:
-        """Return some of the conversations."""
-        one, one_port, other, other_port = self.ends
-        columns = {name: values[rows] for name, values in self.columns.items()}
-        words = {at: self.words[at] for at in set(columns["zeek"].tolist())} if self.words else {}
-        ends = one[rows], one_port[rows], other[rows], other_port[rows]
-        return FlowPart(self.protocol, self.streams[rows], columns, ends, words)
-
-
-def _tcp_part(
-    streams: NDArray[np.int64], columns: dict[str, NDArray[Any]], four: TcpEnds, words: dict[int, tuple[str, str]]
-) -> Iterator[Flow]:
-    course_names = {bits: _course(bits) for bits in set(columns["course"].tolist())}
-    ends = [_ends_of(columns, *four, side, tcp=True) for side in (0, 1)]
-    fields = (
-        streams, columns["part"], columns["client"], columns["start_ns"], columns["end_ns"],
-        columns["first_packet"], columns["last_packet"], columns["silence_ns"], columns["silence_packet"],
-        columns["zeek"], columns["opened"], columns["closed"], columns["closed_by"], columns["handshake_ns"],
-        columns["handshake_server_ns"], columns["repeated_last"], columns["latest_direction"], columns["course"],
-    )  # fmt: skip
-    for one, other, values in zip(*ends, zip(*(column.tolist() for column in fields), strict=True), strict=True):
-        (
-            stream, part, client, start, end, first, last, silence, silence_packet, zeek, opened, closed, by,
-            handshake, answered, repeated, latest, course,
-        ) = values  # fmt: skip
-        conn_state, history = words[zeek]
-        yield Flow(
-            "tcp", stream, part, *((other, one) if client else (one, other)), *_times(start, end), first, last,
-            silence, silence_packet, conn_state, history, None, OPENED[opened], CLOSED[closed], CLOSED_BY[by],
-            None if handshake < 0 else handshake, None if handshake < 0 else answered, repeated,
-            "client" if latest == client else "server", course_names[course],
-        )  # fmt: skip
-
-
-def _pair_part(
-    protocol: FlowProtocol, four: TcpEnds, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]
-) -> Iterator[Flow]:
-    one, port, other, other_port = four
-    ends = [_ends_of(columns, one, port, other, other_port, side, ports=protocol == "udp") for side in (0, 1)]
-    names = ("part", "start_ns", "end_ns", "first_packet", "last_packet", "silence_ns", "silence_packet", "turned")
-    rows = zip(*(columns[name].tolist() for name in names), strict=True)
-    for stream, first, second, identifier, values in zip(streams.tolist(), *ends, port.tolist(), rows, strict=True):
-        part, start, end, first_packet, last_packet, silence, silence_packet, turned = values
-        served = turned or (first.port is not None and first.port < SERVICES and (second.port or 0) >= SERVICES)
-        client, server = (second, first) if served else (first, second)
-        state = "SF" if client.packets and server.packets else "S0" if client.packets else "SHR"
-        history = "D" * bool(client.packets) + "d" * bool(server.packets)
-        yield Flow(
-            protocol, stream, part, client, server, *_times(start, end), first_packet, last_packet, silence,
-            silence_packet, state, history, None if protocol == "udp" else identifier,
-        )  # fmt: skip
-
-
-def _ends_of(
-    columns: dict[str, NDArray[Any]],
-    one: NDArray[np.uint64],
-    one_port: NDArray[np.uint16],
-    other: NDArray[np.uint64],
-    other_port: NDArray[np.uint16],
-    side: int,
-    *,
-    ports: bool = True,
-    tcp: bool = False,
-) -> list[FlowEnd]:
-    """Return one end of every stream: side 0 sent its first packet."""
-    address, port = (other, other_port) if side else (one, one_port)
-    texts = address_texts(address)
-    numbers: list[int | None] = port.tolist() if ports else [None] * len(port)
-    totals = [columns[name][:, side].tolist() for name in ("packets", "ip_bytes", "payload_bytes")]
-    if not tcp:
-        return [FlowEnd(*values) for values in zip(texts, numbers, *totals, strict=True)]
-    states = [LABELS[code] for code in columns["state"][:, side].tolist()]
-    events = [columns[name][:, side].tolist() for name in EVENTS]
-    offers = zip(*(columns[name][:, side].tolist() for name in _OFFERS), strict=True)
-    times = zip(*(columns[name][:, side].tolist() for name in _ANSWERS), strict=True)
-    rows = zip(texts, numbers, *totals, states, *events, strict=True)
-    found = []
-    for values, offer, answer in zip(rows, offers, times, strict=True):
-        fields: tuple[Any, ...] = (*values, *_agreed(*offer), AnswerTime(*answer) if answer[3] else None, offer[4])
-        found.append(FlowEnd(*fields))
-    return found
-
-
-def _agreed(
-    mss: int, scale: int, sack: bool, stamps: bool, syns: int
-) -> tuple[int | None, int | None, bool | None, bool | None]:
-    """Return the options of an end's SYN, None where it was not captured."""
-    if not syns:
-        return None, None, None, None
-    return mss if mss >= 0 else None, scale if scale >= 0 else None, sack, stamps
-
-
-def address_texts(addresses: NDArray[np.uint64]) -> list[str]:
-    """Write addresses, uint64 (n, 2), IPv4 mapped into IPv6, as tshark prints them."""
-    octets = np.ascontiguousarray(addresses.astype(">u8")).tobytes()
-    mapped = b"\0" * 10 + b"\xff\xff"
-    return [
-        socket.inet_ntoa(octets[at + 12 : at + 16])
-        if octets.startswith(mapped, at)
-        else socket.inet_ntop(socket.AF_INET6, octets[at : at + 16])
-        for at in range(0, len(octets), 16)
-    ]
-
-
-def _times(start: int, end: int) -> tuple[int | None, int | None]:
-    return (None, None) if start == NO_TIME else (start, max(end - start, 0))
-
-
-def _course(bits: int) -> tuple[str, ...]:
-    return tuple(id for place, id in enumerate(COURSE) if bits >> place & 1)
+                known = {at: words[at] for at in np.unique(values["zeek"]).tolist()} if protocol == "tcp" else {}
+                part = FlowPart(protocol, every, values, ends.ends(every), known)
+                used = np.flatnonzero(values["packets"].any(axis=1))  # not only quoted in ICMP errors
+                if len(used):
+                    yield part if len(used) == len(part) else part.take(used)

@@ -1,21 +1,32 @@
-"""Conversations as columns, as they stand in the analysis: no record is made of any, so millions cost little."""
+"""Conversations as columns: which end is the client, how much each sent, how it opened and closed.
+
+Records, tables and JSON are all made of these, so what a column means is said here only.
+"""
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED
-from sniffkit.analysis.flows.analysis import SERVICES, FlowAnalysis, PairFlows, address_texts
+from sniffkit.analysis.flows.tcp import EVENTS
+from sniffkit.analysis.tcp.outcomes import COURSE
 from sniffkit.analysis.tcp.states import LABELS
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from sniffkit.analysis.flows.flow_parts import FlowPart
+
+SERVICES = 1024
+"""Ports below this are a server's (RFC 6335 section 6: assigned by a standards action)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +34,12 @@ class Texts:
     """A column of texts: the text of each row is ``known[index]``, none where the index is -1."""
 
     index: NDArray[np.int64]
-    known: Sequence[str | None]
+    known: Sequence[Any]
+
+    def tolist(self) -> list[Any]:
+        """Return the text of each row."""
+        known = [*self.known, None]
+        return list(map(known.__getitem__, self.index.tolist())) if self.index.any() else known[:1] * len(self.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,130 +49,161 @@ class Numbers:
     values: NDArray[Any]
     missing: NDArray[np.bool_] | None = None
 
+    def tolist(self) -> list[Any]:
+        """Return the value of each row, None where it is missing."""
+        if self.missing is not None and self.missing.all():
+            return [None] * len(self.values)
+        alike = len(self.values) > 0 and (self.values == self.values[0]).all()
+        found: list[Any] = self.values[:1].tolist() * len(self.values) if alike else self.values.tolist()
+        if self.missing is not None:
+            for row in np.flatnonzero(self.missing).tolist():
+                found[row] = None
+        return found
+
+    def __truediv__(self, by: float) -> Numbers:
+        """Return the column in a larger unit, as float64."""
+        return Numbers(self.values / by, self.missing)
+
 
 FlowColumns = dict[str, Texts | Numbers]
+"""By the names of ``Flow`` and, led by ``client_`` and ``server_``, of ``FlowEnd``; times and their units as there."""
 
 
-def flow_columns(analysis: FlowAnalysis) -> Iterator[FlowColumns]:
-    """Yield all conversations as columns, some thousands of rows at a time, in the order of ``records``."""
-    for streams, columns in analysis.tcp.table.parts():
-        used = columns["packets"].any(axis=1)
-        if used.any():
-            yield _tcp(analysis, streams[used], {name: values[used] for name, values in columns.items()})
-    for protocol, flows in (("udp", analysis.udp), ("icmp", analysis.icmp)):
-        for streams, columns in flows.table.parts():
-            used = columns["packets"].any(axis=1)
-            if used.any():
-                yield _pairs(protocol, flows, streams[used], {name: each[used] for name, each in columns.items()})
+def flow_columns(part: FlowPart) -> FlowColumns:
+    """Return the columns of conversations, one row each."""
+    return _tcp(part) if part.protocol == "tcp" else _pairs(part)
 
 
 def _same(text: str | None, count: int) -> Texts:
     return Texts(np.full(count, -1 if text is None else 0), [text])
 
 
-def _totals(protocol: str, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> FlowColumns:
+def _totals(part: FlowPart) -> FlowColumns:
+    columns = part.columns
     timeless = columns["start_ns"] == NO_TIME
     timeless_or_none = timeless if timeless.any() else None
     lasted = np.maximum(np.where(timeless, 0, columns["end_ns"] - np.where(timeless, 0, columns["start_ns"])), 0)
     return {
-        "protocol": _same(protocol, len(streams)),
-        "stream": Numbers(streams),
+        "protocol": _same(part.protocol, len(part)),
+        "stream": Numbers(part.streams),
         "part": Numbers(columns["part"].astype(np.int32)),
         "start": Numbers(columns["start_ns"], timeless_or_none),
         "duration_ns": Numbers(lasted, timeless_or_none),
+        **{name: Numbers(columns[name]) for name in ("first_packet", "last_packet", "silence_ns", "silence_packet")},
     }
 
 
-def _rest(columns: dict[str, NDArray[Any]]) -> FlowColumns:
-    return {name: Numbers(columns[name]) for name in ("silence_ns", "first_packet", "last_packet")}
-
-
-def _end(
-    address: NDArray[np.uint64], port: NDArray[np.uint16], columns: dict[str, NDArray[Any]], side: NDArray[np.int64],
-    ports: bool = True,
-) -> FlowColumns:  # fmt: skip
-    row = np.arange(len(side))
-    found: FlowColumns = {
-        "address": Texts(row, address_texts(address)),
-        "port": Numbers(port.astype(np.int32), None if ports else np.ones(len(port), np.bool_)),
-    }
-    for name in ("packets", "ip_bytes", "payload_bytes"):
-        found[name] = Numbers(columns[name][row, side].astype(np.int64))
+def _ends(part: FlowPart, server_first: NDArray[np.bool_]) -> dict[str, FlowColumns]:
+    """Return who the ends are and what they sent; server_first: bool (n,) the server sent the first packet."""
+    one, one_port, other, other_port = part.ends
+    count = len(part)
+    texts = address_texts(np.concatenate((one, other)))
+    row, port_missing = np.arange(count), np.ones(count, np.bool_) if part.protocol == "icmp" else None
+    found: dict[str, FlowColumns] = {}
+    for role, second in (("client", server_first), ("server", ~server_first)):
+        end = found[role] = {
+            "address": Texts(np.where(second, count + row, row), texts),
+            "port": Numbers(np.where(second, other_port, one_port).astype(np.int32), port_missing),
+        }
+        for name in ("packets", "ip_bytes", "payload_bytes"):
+            end[name] = _of_end(part, name, second)
     return found
 
 
-_COUNTED = ("retransmissions", "out_of_order", "duplicate_acks", "zero_windows")
+def _of_end(part: FlowPart, name: str, second: NDArray[np.bool_], missing: NDArray[np.bool_] | None = None) -> Numbers:
+    """Return a column of one end, numbers as int64; second: bool (n,) it did not send the first packet."""
+    values = np.where(second, part.columns[name][:, 1], part.columns[name][:, 0])
+    return Numbers(values if values.dtype == np.bool_ else values.astype(np.int64), missing)
+
+
+def _tcp(part: FlowPart) -> FlowColumns:
+    columns = part.columns
+    unmeasured = columns["handshake_ns"] < 0
+    zeek, zeek_at = np.unique(columns["zeek"], return_inverse=True)
+    course, course_at = np.unique(columns["course"], return_inverse=True)
+    words = [part.words[at] for at in zeek.tolist()]
+    found = _totals(part) | {
+        "opened": Texts(columns["opened"].astype(np.int64), OPENED),
+        "closed": Texts(columns["closed"].astype(np.int64), CLOSED),
+        "closed_by": Texts(columns["closed_by"].astype(np.int64), CLOSED_BY),
+        "midstream": Numbers(columns["opened"] == OPENED.index("midstream")),
+        "conn_state": Texts(zeek_at, [state for state, _ in words]),
+        "history": Texts(zeek_at, [history for _, history in words]),
+        "identifier": Numbers(columns["zeek"], np.ones(len(part), np.bool_)),
+        "handshake_ns": Numbers(columns["handshake_ns"], unmeasured),
+        "handshake_server_ns": Numbers(columns["handshake_server_ns"], unmeasured),
+        "repeated_last": Numbers(columns["repeated_last"]),
+        "last_sender": Texts((columns["latest_direction"] != columns["client"]).astype(np.int64), _ROLES),
+        "course": Texts(course_at, [_course(bits) for bits in course.tolist()]),
+    }
+    first = columns["client"] != 0
+    for (role, end), second in zip(_ends(part, first).items(), (first, ~first), strict=True):
+        end["state"] = Texts(_of_end(part, "state", second).values, LABELS)
+        end |= {name: _of_end(part, name, second) for name in EVENTS}
+        answers, syns = _of_end(part, "answers", second), _of_end(part, "syn", second)
+        silent, unseen = answers.values == 0, syns.values == 0
+        end |= {"answers": answers, "syns": syns}
+        end |= {name: _of_end(part, at, second, silent) for name, at in _TIMES.items()}
+        for name in ("mss", "window_scale"):
+            values = _of_end(part, name, second).values.astype(np.int32)
+            end[name] = Numbers(values, unseen | (values < 0))
+        end |= {name: _of_end(part, name, second, unseen) for name in ("sack_permitted", "timestamps")}
+        found |= {f"{role}_{name}": values for name, values in end.items()}
+    return found
+
+
+_ROLES = ("client", "server")
 _TIMES = {"ack_least_ns": "answer_least", "ack_median_ns": "answer_median", "ack_greatest_ns": "answer_greatest"}
 
 
-def _tcp(analysis: FlowAnalysis, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]) -> FlowColumns:
-    words = analysis.tcp.outcomes.words
-    row = np.arange(len(streams))
-    unmeasured = columns["handshake_ns"] < 0
-    zeek = columns["zeek"].astype(np.int64)
-    found = (
-        _totals("tcp", streams, columns)
-        | {
-            "opened": Texts(columns["opened"].astype(np.int64), OPENED),
-            "closed": Texts(columns["closed"].astype(np.int64), CLOSED),
-            "closed_by": Texts(columns["closed_by"].astype(np.int64), CLOSED_BY),
-            "midstream": Numbers(columns["opened"] == OPENED.index("midstream")),
-            "conn_state": Texts(zeek, [state for state, _ in words]),
-            "history": Texts(zeek, [history for _, history in words]),
-            "handshake_ns": Numbers(columns["handshake_ns"], unmeasured),
-            "handshake_server_ns": Numbers(columns["handshake_server_ns"], unmeasured),
-        }
-        | _rest(columns)
-    )
-    one, one_port, other, other_port = analysis.tcp.ends.ends(streams)
-    first = columns["client"].astype(np.int64)
-    for role, side in (("client", first), ("server", 1 - first)):
-        turned = side == 1
-        address = np.where(turned[:, None], other, one)
-        end = _end(address, np.where(turned, other_port, one_port), columns, side)
-        end["state"] = Texts(columns["state"][row, side].astype(np.int64), LABELS)
-        end |= {name: Numbers(columns[name][row, side].astype(np.int64)) for name in _COUNTED}
-        silent = columns["answers"][row, side] == 0
-        end |= {name: Numbers(columns[values][row, side], silent) for name, values in _TIMES.items()}
-        unseen = columns["syn"][row, side] == 0
-        for name in ("mss", "window_scale"):
-            values = columns[name][row, side].astype(np.int32)
-            end[name] = Numbers(values, unseen | (values < 0))
-        end |= {name: Numbers(columns[name][row, side], unseen) for name in ("sack_permitted", "timestamps")}
-        found |= {f"{role}_{name}": values for name, values in end.items()}
-    return found
-
-
-def _pairs(
-    protocol: str, flows: PairFlows, streams: NDArray[np.int64], columns: dict[str, NDArray[Any]]
-) -> FlowColumns:
-    count = len(streams)
-    one, one_port, other, other_port = flows.ends.ends(streams)
-    turned = columns["turned"] | ((one_port < SERVICES) & (other_port >= SERVICES) if protocol == "udp" else False)
-    first = turned.astype(np.int64)
-    row = np.arange(count)
-    asked, answered = columns["packets"][row, first] > 0, columns["packets"][row, 1 - first] > 0
-    nothing = np.ones(count, np.bool_)
+def _pairs(part: FlowPart) -> FlowColumns:
+    """Return the columns of conversations without states; what only TCP has is nothing, or none at all."""
+    columns, count = part.columns, len(part)
+    _, one_port, _, other_port = part.ends
+    first = columns["turned"].copy()
+    if part.protocol == "udp":
+        first |= (one_port < SERVICES) & (other_port >= SERVICES)
+    ends = _ends(part, first)
+    asked, answered = (_of_end(part, "packets", second).values > 0 for second in (first, ~first))
     how = np.where(asked & answered, 0, np.where(asked, 1, 2))
-    found = (
-        _totals(protocol, streams, columns)
-        | {
-            **{name: _same(None, count) for name in ("opened", "closed", "closed_by")},
-            "midstream": Numbers(~nothing),
-            "conn_state": Texts(how, ["SF", "S0", "SHR"]),
-            "history": Texts(how, ["Dd", "D", "d"]),
-            **{name: Numbers(np.zeros(count, np.int64), nothing) for name in ("handshake_ns", "handshake_server_ns")},
-        }
-        | _rest(columns)
-    )
-    for role, side in (("client", first), ("server", 1 - first)):
-        back = side == 1
-        address, port = np.where(back[:, None], other, one), np.where(back, other_port, one_port)
-        end = _end(address, port, columns, side, ports=protocol == "udp")
-        end["state"] = _same(None, count)
-        end |= {name: Numbers(np.zeros(count, np.int64)) for name in _COUNTED}
-        end |= {name: Numbers(np.zeros(count, np.int64), nothing) for name in _TIMES}
-        end |= {name: Numbers(np.zeros(count, np.int32), nothing) for name in ("mss", "window_scale")}
-        end |= {name: Numbers(~nothing, nothing) for name in ("sack_permitted", "timestamps")}
-        found |= {f"{role}_{name}": values for name, values in end.items()}
+    all_missing = np.ones(count, np.bool_)
+    nothing, none = Numbers(np.zeros(count, np.int64)), Numbers(np.zeros(count, np.int64), all_missing)
+    small, unknown = Numbers(np.zeros(count, np.int32), all_missing), Numbers(~all_missing, all_missing)
+    found = _totals(part) | {
+        **dict.fromkeys(("opened", "closed", "closed_by"), _same(None, count)),
+        "midstream": Numbers(~all_missing),
+        "conn_state": Texts(how, ["SF", "S0", "SHR"]),
+        "history": Texts(how, ["Dd", "D", "d"]),
+        "identifier": none if part.protocol == "udp" else Numbers(one_port),
+        **dict.fromkeys(("handshake_ns", "handshake_server_ns"), none),
+        "repeated_last": nothing,
+        "last_sender": _same("client", count),
+        "course": Texts(np.zeros(count, np.int64), [()]),
+    }
+    missing: FlowColumns = {
+        "state": _same(None, count),
+        **dict.fromkeys((*EVENTS, "answers", "syns"), nothing),
+        **dict.fromkeys(_TIMES, none),
+        **dict.fromkeys(("mss", "window_scale"), small),
+        **dict.fromkeys(("sack_permitted", "timestamps"), unknown),
+    }
+    for role, end in ends.items():
+        found |= {f"{role}_{name}": values for name, values in (end | missing).items()}
     return found
+
+
+def address_texts(addresses: NDArray[np.uint64]) -> list[str]:
+    """Write addresses, uint64 (n, 2), IPv4 mapped into IPv6, as tshark prints them."""
+    octets = np.ascontiguousarray(addresses.astype(">u8"))
+    return [_address_text(each) for each in octets.view("V16")[:, 0].tolist()]
+
+
+@lru_cache(1 << 16)
+def _address_text(octets: bytes) -> str:
+    if octets.startswith(b"\0" * 10 + b"\xff\xff"):
+        return socket.inet_ntoa(octets[12:])
+    return socket.inet_ntop(socket.AF_INET6, octets)
+
+
+def _course(bits: int) -> tuple[str, ...]:
+    return tuple(id for place, id in enumerate(COURSE) if bits >> place & 1)

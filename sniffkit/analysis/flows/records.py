@@ -6,9 +6,14 @@ The records are not frozen: to make a frozen one takes Python three times as lon
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from sniffkit.analysis.conversations import Closed, ClosedBy, Opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sniffkit.analysis.flows.flow_columns import FlowColumns
 
 FlowProtocol = Literal["tcp", "udp", "icmp"]
 
@@ -117,3 +122,33 @@ class Flow:
     def role(self, end: FlowEnd) -> Literal["client", "server"]:
         """Return which of its two ends this is."""
         return "client" if end is self.client else "server"
+
+
+_BEFORE = ("protocol", "stream", "part")
+_AFTER = (
+    "start", "duration_ns", "first_packet", "last_packet", "silence_ns", "silence_packet", "conn_state", "history",
+    "identifier", "opened", "closed", "closed_by", "handshake_ns", "handshake_server_ns", "repeated_last",
+    "last_sender", "course",
+)  # fmt: skip
+_TIMES = ("ack_least_ns", "ack_median_ns", "ack_greatest_ns", "answers")
+_END = (
+    "address", "port", "packets", "ip_bytes", "payload_bytes", "state", "retransmissions", "fast_retransmissions",
+    "spurious_retransmissions", "out_of_order", "lost_segments", "duplicate_acks", "keep_alives", "zero_windows",
+    "window_full", "mss", "window_scale", "sack_permitted", "timestamps",
+)  # fmt: skip
+"""Columns in the order in which the records above take them."""
+
+
+def flow_records(columns: FlowColumns) -> Iterator[Flow]:
+    """Yield a record for each row of the columns of conversations."""
+    before, after = ([columns[name].tolist() for name in names] for names in (_BEFORE, _AFTER))
+    ends = [_ends(columns, role) for role in ("client", "server")]
+    for values in zip(*before, *ends, *after, strict=True):
+        yield Flow(*values)
+
+
+def _ends(columns: FlowColumns, role: str) -> list[FlowEnd]:
+    times = zip(*(columns[f"{role}_{name}"].tolist() for name in _TIMES), strict=True)
+    answers = [AnswerTime(*four) if four[3] else None for four in times]
+    fields = [columns[f"{role}_{name}"].tolist() for name in _END]
+    return [FlowEnd(*values) for values in zip(*fields, answers, columns[f"{role}_syns"].tolist(), strict=True)]

@@ -19,7 +19,7 @@ from sniffkit.analysis.streams import StreamNumbers
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from sniffkit.analysis.flows.analysis import FlowPart
+    from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.analysis.flows.shared_memory import TravellingColumns
 
     Column = NDArray[Any]
@@ -150,7 +150,7 @@ def part_columns(part: FlowPart) -> tuple[TravellingColumns, dict[str, Any]]:
 
 def part_of(columns: dict[str, Column], rest: dict[str, Any]) -> FlowPart:
     """Return the conversations that were taken apart."""
-    from sniffkit.analysis.flows.analysis import FlowPart  # only at the end: who prepares begins sooner
+    from sniffkit.analysis.flows.flow_parts import FlowPart  # only at the end: who prepares begins sooner
 
     mine = {name.removeprefix("columns."): each for name, each in columns.items() if name.startswith("columns.")}
     ends = cast("TcpEnds", tuple(columns[f"ends.{place}"] for place in range(4)))

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from sniffkit.analysis.conversations import CLOSED, OPENED
 from sniffkit.analysis.facts import Fact
+from sniffkit.analysis.flows.flow_columns import Numbers
 from sniffkit.analysis.flows.records import Flow
+
+if TYPE_CHECKING:
+    from sniffkit.analysis.flows.flow_columns import FlowColumns
 
 End = Literal["client", "server"]
 
@@ -25,6 +32,43 @@ def verdict(flow: Flow) -> list[Fact]:
     if asked and answered:
         return [Fact("flows.datagrams", "note", {"asked": asked, "answered": answered})]
     return [Fact("flows.datagrams-one-way", "note", {"end": "client" if asked else "server", "count": flow.packets})]
+
+
+def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
+    """Return what the verdict on each row depends on: rows that agree in it have the same verdict.
+
+    Numbers that a verdict names only of some conversations (how long an unanswered one waited) are 0 in all others, so
+    that these agree.
+    """
+    of: Any = {name: column.values if isinstance(column, Numbers) else column.index for name, column in columns.items()}
+    asked, answered = of["client_packets"], of["server_packets"]
+    if protocol != "tcp":
+        return [(protocol, *counts) for counts in zip(asked.tolist(), answered.tolist(), strict=True)]
+    refused, unanswered = (of["opened"] == OPENED.index(word) for word in ("refused", "unanswered"))
+    reset, still_open, half = (of["closed"] == CLOSED.index(word) for word in ("reset", "open", "half"))
+    octets = of["client_payload_bytes"] + of["server_payload_bytes"]
+    unanswered &= still_open
+    duration: Any = columns["duration_ns"]
+    waited = of["duration_ns"] if duration.missing is None else np.where(duration.missing, -1, of["duration_ns"])
+    dependent = (
+        np.where(refused, of["server_port"], 0),
+        np.where(unanswered, of["client_syns"], 0),
+        np.where(unanswered, waited, 0),
+        np.where(reset, octets, octets > 0),
+        np.where(still_open | half, of["repeated_last"], 0),
+    )
+    histories: Any = columns["history"]
+    ended = np.array(["F" in history.upper() for history in histories.known], np.bool_)[histories.index] & reset
+    kind, room = np.zeros(len(asked), np.int64), 1
+    names = ("opened", "closed", "closed_by", "last_sender", "client_state", "server_state")
+    for few in (*(of[name] for name in names), asked > 0, answered > 0, ended):
+        kind, room = kind + few * room, room * 16
+    counts = [of[f"{role}_{name}"] for name in _COUNTED for role in ("client", "server")]
+    plain = [values.tolist() for values in (kind, *counts, *dependent)]
+    return list(zip(*plain, columns["course"].tolist(), strict=True))
+
+
+_COUNTED = ("retransmissions", "out_of_order", "zero_windows")
 
 
 def _other(end: End) -> End:
