@@ -107,7 +107,10 @@ class SecondProcess:
         from sniffkit.analysis.flows.travelling import TravelledEnds, batch_of
 
         assert self._process.stdout is not None
-        self._line = Line(self._process.stdout.fileno(), self._asking, self._shared)
+        try:
+            self._line = Line(self._process.stdout.fileno(), self._asking, self._shared)
+        except MemoryError:
+            raise _no_memory() from None
         tcp, udp, echo = known = TravelledEnds(), TravelledEnds(), TravelledEnds()
         analysis.know(tcp, udp, echo)
         self._hear()  # that the capture is open
@@ -170,7 +173,7 @@ class SecondProcess:
             raise self._gone()
         if "error" in word.rest:
             if isinstance(word.rest["error"], MemoryError):
-                raise SniffkitError("usage.second-process", reason="MemoryError")
+                raise _no_memory()
             raise word.rest["error"]
         return word
 
@@ -190,6 +193,10 @@ class _Piece:
 
     slot: int | None = None
     text: bytes | memoryview | None = None
+
+
+def _no_memory() -> SniffkitError:
+    return SniffkitError("usage.second-process", reason="MemoryError")
 
 
 def _shared_file() -> int | None:

@@ -46,19 +46,20 @@ class Word:
 class Line:
     """One end of the line between two processes.
 
-    reading, writing: descriptors of pipes; shared: that of a file which both have open, to be laid into memory
+    reading, writing: descriptors of pipes, None where there is none that way
+    shared: descriptor of a file which both have open, to be laid into memory. Raises MemoryError where there is no room
     """
 
     def __init__(self, reading: int | None, writing: int | None, shared: int | None) -> None:
-        self._reading = None if reading is None else FileIO(reading, "r", closefd=False)
-        self._writing = None if writing is None else FileIO(writing, "w", closefd=False)
+        self._reading = FileIO(os.devnull if reading is None else reading, "r", closefd=reading is None)
+        self._writing = FileIO(os.devnull if writing is None else writing, "w", closefd=writing is None)
         self._memory: NDArray[np.uint8] | None = None
         if shared is not None:
             try:
                 os.truncate(shared, SLOTS * SLOT_OCTETS)
                 self._memory = np.frombuffer(mmap.mmap(shared, SLOTS * SLOT_OCTETS), np.uint8)
-            except (OSError, ValueError, MemoryError):
-                self._memory = None
+            except OSError as error:
+                raise MemoryError from error
 
     @property
     def shares(self) -> bool:
