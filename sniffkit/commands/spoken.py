@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -24,6 +25,10 @@ DESCRIPTIONS = 30
 """Cells of the widest left column; what is wider has its description below."""
 
 
+LEAST, NARROW = 30, 50
+"""Cells of the narrowest page, and of those whose left column is narrower, too."""
+
+
 def spoken(text: str) -> str:
     """Return a help page with Typer's words in the reader's language."""
     if asked_language() == "en":
@@ -31,6 +36,14 @@ def spoken(text: str) -> str:
     for english, key in HEADINGS.items():
         text = text.replace(english, say(key))
     return text
+
+
+def fit(formatter: Any) -> None:
+    """Let a page fit the terminal: Typer makes none narrower than 50 and counts characters, not cells."""
+    room = shutil.get_terminal_size().columns - 2
+    if asked_language() != "en" or room < formatter.width:
+        formatter.width = min(formatter.width, max(room, LEAST))
+        count_cells(formatter)
 
 
 def count_cells(formatter: Any) -> None:
@@ -49,7 +62,8 @@ def count_cells(formatter: Any) -> None:
         formatter.write("\n\n".join(broken) + "\n")
 
     def write_dl(rows: Sequence[tuple[str, str]], col_max: int = DESCRIPTIONS, col_spacing: int = 2) -> None:
-        left = min(max(cells(name) for name, _ in rows), col_max) + col_spacing
+        widest = col_max if formatter.width >= NARROW else formatter.width // 3
+        left = min(max(cells(name) for name, _ in rows), widest) + col_spacing
         margin = " " * (formatter.current_indent + left)
         for name, description in rows:
             begin = " " * formatter.current_indent + name
@@ -65,8 +79,7 @@ class SpokenCommand(TyperCommand):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page."""
-        if asked_language() != "en":
-            count_cells(formatter)
+        fit(formatter)
         super().format_help(ctx, formatter)
 
     def get_help(self, ctx: Any) -> str:
@@ -79,8 +92,7 @@ class SpokenGroup(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page."""
-        if asked_language() != "en":
-            count_cells(formatter)
+        fit(formatter)
         super().format_help(ctx, formatter)
 
     def get_help(self, ctx: Any) -> str:

@@ -93,7 +93,12 @@ class Terminal:
         if self.screen.width is None or cells(plain) <= self.screen.width:
             found = [painted + line.summary]
         else:
-            found = [painted.rstrip(), *self.screen.wrapped(line.summary, _MARGIN, _MARGIN)]
+            if cells(self.screen.show(f"{head}{ends}  {line.protocol}")) <= self.screen.width:
+                found = [painted.rstrip()]
+            else:
+                found = [f"{paint(head.rstrip(), 'number')}  {paint(line.protocol, 'protocol')}"]
+                found += [paint(text, "source") for text in self.screen.wrapped(ends, _MARGIN, _MARGIN)]
+            found += self.screen.wrapped(line.summary, _MARGIN, _MARGIN)
         if lesson.step or lesson.states:
             found += self._states(lesson)
         for note in lesson.notes:
@@ -131,7 +136,8 @@ class Terminal:
             )
             return [_MARGIN + shown]
         found = [_MARGIN + self.screen.paint(step.rstrip(), "step")] if step else []
-        return found + [_MARGIN + self.screen.paint(part, "state") for part in parts]
+        lines = [line for part in parts for line in self.screen.wrapped(part, _MARGIN, f"{_MARGIN}  ")]
+        return found + [self.screen.paint(line, "state") for line in lines]
 
     def _note(self, note: Note, margin: str) -> list[str]:
         sign = _SIGNS[note.level]
@@ -154,7 +160,8 @@ class Terminal:
     def _table(self, table: Table) -> list[str]:
         rows = [table.headings, *table.rows]
         widths = [max(cells(row[column]) for row in rows) for column in range(len(table.headings))]
-        found = [self.screen.paint(table.title, "heading")] if table.title else []
+        title = self.screen.wrapped(table.title) if table.title else []
+        found = [self.screen.paint(line, "heading") for line in title]
         lines = self._lines_of_a_row(widths)
         for place, row in enumerate(rows):
             for number, columns in enumerate(lines):
@@ -166,7 +173,7 @@ class Terminal:
                 text = margin + "  ".join(parts).rstrip()
                 found.append(self.screen.paint(text, "dim") if place == 0 else text)
         if table.note:
-            found.append(self.screen.paint(table.note, "dim"))
+            found += [self.screen.paint(line, "dim") for line in self.screen.wrapped(table.note)]
         return found
 
     def _lines_of_a_row(self, widths: list[int]) -> list[list[int]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from sniffkit.lab.world import Classroom
 from sniffkit.sources import open_capture
@@ -225,3 +226,9 @@ def test_interfaces_are_listed_in_both_languages(cable: Cable, tmp_path: Path) -
     assert "虚拟网卡（veth）" in run(cable.far, tmp_path, "interfaces", "--lang", "zh").stdout
     first = json.loads(run(cable.far, tmp_path, "interfaces", "--json").stdout.splitlines()[0])
     assert (first["name"], first["kind"], first["addresses"]) == ("in", "veth", ["10.1.0.2/24"])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_narrow_terminal_gets_a_narrow_help_page(sniffkit: Any, language: str) -> None:
+    lines = sniffkit("live", "--help", "--lang", language, width=44).out.splitlines()
+    assert max(map(cell_len, lines)) <= 44

@@ -25,7 +25,7 @@ def drawn(width: int | None, colour: bool = False, signs: bool = True) -> str:
     return stream.getvalue()
 
 
-@pytest.mark.parametrize("width", [60, 80, 140])
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
 def test_no_line_is_wider_than_the_screen(width: int) -> None:
     assert all(cell_len(line) <= width for line in drawn(width).splitlines())
 
