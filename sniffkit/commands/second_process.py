@@ -35,7 +35,7 @@ PIECE = 1024
 _THERE = 2
 """Pieces that the second process has at the same time: the one it works on, and the next."""
 
-_HERE = 16
+_HERE = 6
 """Pieces that wait here for one that the second process has; more would only cost memory."""
 
 
