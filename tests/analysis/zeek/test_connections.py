@@ -8,10 +8,12 @@ import pytest
 from sniffkit.analysis.segments import Segments
 from sniffkit.analysis.streams import Streams
 from sniffkit.analysis.tcp.marks import TcpMarks
-from sniffkit.analysis.zeek.connections import ZeekConnections
-from sniffkit.analysis.zeek.states import ZeekConnection
+from sniffkit.analysis.zeek.connections import ZeekConnections, ZeekOutcome
+from sniffkit.analysis.zeek.states import ZeekConnection, is_turned
+from tests.analysis.frayed_segments import damaged
 from tests.analysis.hostile_segments import hostile
 from tests.analysis.tcp_reference import cuts, needs_corpus, references
+from tests.analysis.zeek.plain_model import Model
 
 Outcomes = dict[int, tuple[str, str, int]]
 
@@ -76,3 +78,36 @@ def test_what_is_forgotten_begins_anew() -> None:
     connections.forget([0])
     assert len(connections) == known - 1
     assert connections.outcome(0) is None
+
+
+def model_and_columns(segments: Segments, pieces: int) -> int:
+    """Compare ``ZeekConnections`` with the model, which reads every packet; return how many connections there are."""
+    streams, marks, connections = Streams(), TcpMarks(), ZeekConnections()
+    models: dict[int, Model] = {}
+    for begin, end in cuts(len(segments), pieces, 1):
+        part = segments.take(slice(begin, end))
+        numbers = streams.feed(part)
+        connections.feed(part, numbers, marks.feed(part, numbers))
+        columns = (part.sequence, part.acknowledgment, part.length, part.window)
+        for at in np.flatnonzero(part.length >= 0).tolist():
+            stream, side, flags = int(numbers.stream[at]), int(numbers.direction[at]), int(part.flags[at])
+            if stream not in models:
+                turned = is_turned(flags, int(part.source_port[at]), int(part.destination_port[at]))
+                models[stream] = Model(side, turned)
+            models[stream].packet(side, flags, *(int(column[at]) for column in columns))
+    for stream, model in models.items():
+        assert connections.outcome(stream) == ZeekOutcome(model.conn_state(), model.history, model.originator)
+    return len(models)
+
+
+@pytest.mark.parametrize("pieces", [1, 7, 400])
+def test_the_model_on_hostile_and_on_damaged_packets(pieces: int) -> None:
+    for seed in range(2):
+        assert model_and_columns(hostile(800, seed + pieces, life=(6, 400)[seed]), pieces) > 10
+        assert model_and_columns(damaged(100, seed + pieces), pieces) > 80
+
+
+@needs_corpus
+def test_the_model_on_the_corpus() -> None:
+    """History, conn_state and who is the originator, of every connection of every capture."""
+    assert sum(model_and_columns(reference.segments, 3) for reference in references()[0]) > 3_000

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sniffkit.analysis.flows.analysis import FlowAnalysis
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN, Segments
 from sniffkit.analysis.streams import Streams
 from sniffkit.analysis.zeek.states import ZeekConnection
+from sniffkit.sources import open_capture
 from tests.analysis.tcp_reference import CORPUS, needs_corpus, own_segments, segments_from, table_of
 
 Packet = tuple[int, int, int, int, int]  # side, flags, seq, ack, length
@@ -170,3 +172,24 @@ def test_connections_of_zeeks_own_tests() -> None:
     print(f"\n{total - len(missing)} of {total} connections equal; different: {sorted(missing)}")
     assert total >= 21
     assert missing == EXPLAINED
+
+
+@needs_corpus
+def test_flows_writes_the_same_words() -> None:
+    """What ``flows`` tells of the same traces: it follows Wireshark's streams, so a silence makes no new connection."""
+    missing: set[tuple[str, str, str]] = set()
+    with (CORPUS / "zeek" / "PAIRS.tsv").open(encoding="utf-8") as pairs:
+        for pair in csv.DictReader(pairs, delimiter="\t", quoting=csv.QUOTE_NONE):
+            if pair["default_settings"] != "yes" or not (want := expected(pair["conn_log"])):
+                continue
+            analysis = FlowAnalysis()
+            with open_capture(str(CORPUS / "files" / pair["trace"])) as source:
+                for batch in source:
+                    analysis.feed(batch)
+            analysis.finish()
+            words = Counter((flow.conn_state, flow.history) for flow in analysis.records() if flow.protocol == "tcp")
+            for state, history in Counter(row[2:] for row in want) - words:
+                missing.add((Path(pair["trace"]).name, state, history))
+    # Of the two logs of this trace flows equals the other one, in which the connection outlives its silence.
+    silence = {("retransmit-timeout.pcapng", "OTH", "Da"), ("retransmit-timeout.pcapng", "OTH", "D")}
+    assert missing == EXPLAINED - {("retransmit-timeout.pcapng", "OTH", "DaT")} | silence
