@@ -50,11 +50,11 @@ def both_ways(segments: Segments, pieces: int) -> tuple[Outcomes, Outcomes]:
 
 
 @needs_corpus
-@pytest.mark.parametrize("pieces", [1, 6])
-def test_corpus(pieces: int) -> None:
+def test_corpus() -> None:
+    """With payload cut by the snap length counted as not seen, as Zeek does."""
     count = 0
     for reference in references()[0]:
-        quick, plain = both_ways(reference.segments, pieces)
+        quick, plain = both_ways(reference.segments, 6)
         assert quick == plain, reference.path
         count += len(plain)
     assert count > 3_000
@@ -110,4 +110,4 @@ def test_the_model_on_hostile_and_on_damaged_packets(pieces: int) -> None:
 @needs_corpus
 def test_the_model_on_the_corpus() -> None:
     """History, conn_state and who is the originator, of every connection of every capture."""
-    assert sum(model_and_columns(reference.segments, 3) for reference in references()[0]) > 3_000
+    assert sum(model_and_columns(reference.segments, 1) for reference in references()[0]) > 3_000
