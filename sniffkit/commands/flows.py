@@ -231,6 +231,8 @@ def _draw(
     heading = catalogue.text("flows.heading", count=count, packets=analysis.packets)
     screen.write(screen.paint(heading, "heading") + "\n")
     if not count:
+        if analysis.packets and not any(map(len, analysis.parts())):
+            screen.note(catalogue.text("flows.none"), "lesson")
         return
     lines = FlowLines(catalogue, begin, verbose)
     table = FlowTable(screen, lines.headings, [name in RIGHT for name in COLUMNS])
