@@ -105,7 +105,7 @@ class TcpFlows:
 
     def __init__(self, ends: Ends, most_open: int = MOST_OPEN) -> None:
         self.ends = ends
-        self.marks = TcpMarks()
+        self.marks = TcpMarks(completeness=False)
         self.table = StreamTable(LAYOUT)
         self.outcomes = TcpOutcomes(self.table)
         self.let_go = 0

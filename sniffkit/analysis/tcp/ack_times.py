@@ -144,7 +144,7 @@ class TcpAckTimes:
         rows = columns.rows
         counted = rows & ((columns.length > 0) | ((columns.flags & (SYN | FIN)) != 0))
         sent = np.flatnonzero(counted)
-        reference = columns.start_of[lanes.head]
+        reference = columns.start
         doubtful = np.zeros(len(lanes.head), np.bool_)
 
         # Acks, each judged against the other lane; only those that find something to acknowledge count.

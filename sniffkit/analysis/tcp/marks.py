@@ -15,7 +15,6 @@ import numpy as np
 
 from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.segments import ACK, SYN
-from sniffkit.analysis.tcp.gaps import UNENDING
 from sniffkit.analysis.tcp.lanes import CarriedState, Groups, Lanes
 from sniffkit.analysis.tcp.mark_names import Mark
 from sniffkit.analysis.tcp.marks_columns import LaneColumns
@@ -64,8 +63,7 @@ class Marks:
     _columns: LaneColumns | None
     _placed: Groups
     _doubtful: dict[int, int]
-    _bits: NDArray[np.uint8]
-    _carried: NDArray[np.uint8]
+    _completeness: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None
 
     def has(self, mark: Mark) -> NDArray[np.bool_]:
         """Return which segments have a mark: bool (m,)."""
@@ -121,19 +119,21 @@ class Marks:
         """
         own, other = np.zeros(len(self.mask), np.uint32), np.zeros(len(self.mask), np.uint32)
         if self._columns is not None:
-            lanes = self._columns.lanes
-            rows = ~lanes.is_head
-            at = lanes.segment[rows]
-            own[at] = self._columns.next_before[rows]
-            other[at] = self._columns.next[lanes.other[rows]]
+            lanes, at = self._columns.lanes, self._placed.order
+            own[at] = self._columns.next_before[lanes.place]
+            other[at] = self._columns.next[lanes.other[lanes.place]]
         return own, other
 
     def completeness(self) -> NDArray[np.uint8]:
-        """Return tcp.completeness of each segment as tshark prints it, the state before the segment: uint8 (m,)."""
-        value = np.empty(len(self.mask), np.uint8)
-        groups = self._groups
-        reused = (self._numbers.reused & self._numbers.opened)[groups.order]
-        value[groups.order] = completeness_before(groups, self._bits, self._carried, reused)
+        """Return tcp.completeness of each segment as tshark prints it, the state before the segment: uint8 (m,).
+
+        0 throughout where nobody asked ``TcpMarks`` for it.
+        """
+        value = np.zeros(len(self.mask), np.uint8)
+        if self._completeness is not None:
+            groups = self._groups
+            reused = (self._numbers.reused & self._numbers.opened)[groups.order]
+            value[groups.order] = completeness_before(groups, *self._completeness, reused)
         return value
 
 
@@ -157,12 +157,14 @@ class TcpMarks:
     as_tshark: exactly what tshark 4.0 prints. Otherwise right by the RFC in the two cases where it is wrong: a packet
     that was captured twice is no retransmission, and neither is the SYN,ACK of a simultaneous open (RFC 9293
     figure 8).
+    completeness: follow tcp.completeness too
 
     open: streams whose state is kept; let_go: how many were let go for want of room
     """
 
-    def __init__(self, *, as_tshark: bool = False, most_open: int = MOST_OPEN) -> None:
+    def __init__(self, *, as_tshark: bool = False, most_open: int = MOST_OPEN, completeness: bool = True) -> None:
         self.as_tshark = as_tshark
+        self.completeness = completeness
         self.most_open = most_open
         self.let_go = 0
         self.packet_by_packet = 0
@@ -196,12 +198,8 @@ class TcpMarks:
         flags = segments.flags[groups.order]
         scales = window_scales(segments, groups, flags, state)
         round_trips = initial_round_trips(segments, groups, flags, state)
-        bits = completeness_bits(segments, groups, flags, numbers.opened[groups.order], numbers.reused[groups.order])
-        completeness = state.stream["completeness"][groups.slot]
-        if len(flags):
-            state.stream["completeness"][groups.slot] = completeness | np.bitwise_or.reduceat(bits, groups.start)
-            last = np.append(groups.start[1:], len(flags)) - 1
-            state.stream["seen_ns"][groups.slot] = segments.time_ns[groups.order[last]]
+        last = np.append(groups.start[1:], len(flags))[: len(groups.start)] - 1
+        state.stream["seen_ns"][groups.slot] = segments.time_ns[groups.order[last]]
 
         count = len(segments)
         marks = Marks(
@@ -217,12 +215,12 @@ class TcpMarks:
             None,
             groups,
             {},
-            bits,
-            completeness,
+            self._follow_completeness(segments, numbers, groups, flags) if self.completeness else None,
         )
         looked_at = np.ones(count, np.bool_) if twice is None or self.as_tshark else twice == 0
-        repeats = ((segments.flags & (SYN | ACK)) == SYN) & numbers.base_known & ~numbers.reused
-        repeats &= segments.sequence == numbers.base
+        syn = np.flatnonzero((segments.flags & (SYN | ACK)) == SYN)
+        repeats = np.zeros(count, np.bool_)
+        repeats[syn] = numbers.base_known[syn] & ~numbers.reused[syn] & (segments.sequence[syn] == numbers.base[syn])
         self._compare(_Batch(segments, numbers, groups, looked_at, repeats), marks)
         if state.open > self.most_open:
             too_many = state.open - self.most_open + self.most_open // 8
@@ -231,58 +229,68 @@ class TcpMarks:
             state.forget(marks.let_go)
         return marks
 
+    def _follow_completeness(
+        self, segments: Segments, numbers: StreamNumbers, groups: Groups, flags: NDArray[np.uint16]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return what each segment adds to tcp.completeness, in stream order, and what each stream had; carry it on."""
+        opened, reused = numbers.opened[groups.order], numbers.reused[groups.order]
+        bits = completeness_bits(segments, groups, flags, opened, reused)
+        before = self._state.stream["completeness"][groups.slot]
+        if len(bits):
+            after = before | np.bitwise_or.reduceat(bits, groups.start)
+            self._state.stream["completeness"][groups.slot] = after
+        return bits, before
+
     def _compare(self, batch: _Batch, marks: Marks) -> None:
         """Find the marks that depend on sequence numbers."""
         segments, numbers = batch.segments, batch.numbers
         known = batch.looked_at & (segments.length >= 0)
-        placed = batch.groups
+        placed, place = batch.groups, None
         if not known.all():
             placed = Groups.by_stream(numbers, np.flatnonzero(known))
             placed.slot = self._state.slots(placed.stream)
+            place = np.searchsorted(batch.groups.stream, placed.stream)
         lanes = Lanes.lay_out(placed)
-        carried = {name: values[placed.slot] for name, values in self._state.lane.items()}
-        place = None if placed is batch.groups else np.searchsorted(batch.groups.stream, placed.stream)
+        carried = self._state.lane.take(placed.slot, axis=0)
         columns = LaneColumns(segments, lanes, carried, marks._scales, marks._round_trips, batch.repeats_syn, place)
         columns.evaluate()
         marks._columns, marks._placed = columns, placed
-        rows = ~lanes.is_head
-        at = lanes.segment[rows]
-        marks.mask[at] = columns.mask[rows]
-        duplicates = np.flatnonzero(columns.duplicate)
-        if len(duplicates):
-            latest = columns.latest_change(duplicates)
+        marked = np.flatnonzero(columns.mask)
+        marks.mask[lanes.segment[marked]] = columns.mask[marked]
+        if len(columns.duplicate):
+            latest = columns.latest_change(columns.duplicate)
             frame = np.where(
                 lanes.is_head[latest],
-                carried["change"].reshape(-1)[lanes.lane[duplicates]],
+                carried["change"].reshape(-1)[lanes.lane[columns.duplicate]],
                 segments.number[lanes.segment[latest]],
             )
-            marks.duplicate_ack_number[lanes.segment[duplicates]] = columns.duplicates(duplicates)
-            marks.duplicate_ack_frame[lanes.segment[duplicates]] = frame
+            at = lanes.segment[columns.duplicate]
+            marks.duplicate_ack_number[at] = columns.duplicates(columns.duplicate)
+            marks.duplicate_ack_frame[at] = frame
 
-        marks._doubtful = self._doubtful(batch, columns, batch.looked_at & ~known)
-        lane_count = len(lanes.head)
-        if lane_count:
-            ends = np.append(lanes.head[1:], len(lanes.segment)) - 1
-            after = columns.state_at(np.arange(lane_count), ends, np.full(lane_count, UNENDING))
-            for name in _SIDE:
-                self._state.lane[name][placed.slot] = after[name].reshape(-1, 2)
+        marks._doubtful = self._doubtful(batch, columns, known)
+        self._state.put_lanes(placed.slot, columns.state_after())
         for group, begin in marks._doubtful.items():
             self._packet_by_packet(batch, marks, group, begin)
-        self._settle(segments, lanes, placed, carried, marks)
-        unmarked = ~(segments.header_ok & segments.options_ok & (segments.length >= 0))
-        marks.mask[unmarked] = 0
-        marks.mask[numbers.reused & segments.header_ok & segments.options_ok] |= np.uint16(Mark.REUSED_PORTS)
+        self._settle(columns, placed, marks)
+        shown = segments.header_ok & segments.options_ok
+        if not (shown & known).all():
+            marks.mask[~(shown & (segments.length >= 0))] = 0
+        reused = np.flatnonzero(numbers.reused)
+        marks.mask[reused[shown[reused]]] |= np.uint16(Mark.REUSED_PORTS)
         marks.mask[~batch.looked_at] = np.uint16(Mark.CAPTURED_TWICE)
 
-    def _doubtful(self, batch: _Batch, columns: LaneColumns, unknown: NDArray[np.bool_]) -> dict[int, int]:
-        """Return the groups that need the plain rules, each with the first segment from which on."""
+    def _doubtful(self, batch: _Batch, columns: LaneColumns, known: NDArray[np.bool_]) -> dict[int, int]:
+        """Return the groups that need the plain rules, each with the first segment from which on.
+
+        known: bool (m,) segments of known length, second captures not among them
+        """
         found = [columns.lanes.segment[places] for places in columns.trigger]
-        found.append(np.flatnonzero(unknown))
+        found.append(np.flatnonzero(batch.looked_at & ~known))
         segment = distinct(np.concatenate(found))
         if not len(segment):
             return {}
-        group_of = np.empty(len(unknown), np.int64)
-        group_of[batch.groups.order] = batch.groups.of
+        group_of = batch.groups.group_of_each()
         group, first = np.unique(group_of[segment], return_index=True)
         return dict(zip(group.tolist(), segment[first].tolist(), strict=True))
 
@@ -330,26 +338,17 @@ class TcpMarks:
             # Only segments of unknown length: nothing has moved the carried state.
             values: dict[str, Any] = {name: self._state.lane[name][slot] for name in _SIDE}
         else:
-            lanes, which = columns.lanes, 2 * found + np.arange(2)
-            place = np.array(
-                [
-                    head + np.searchsorted(lanes.segment[head + 1 : lanes.end(lane)], begin)
-                    for lane, head in zip(which.tolist(), lanes.head[which].tolist(), strict=True)
-                ]
-            )
-            values = columns.state_at(which, place, np.full(2, begin))
+            values = columns.state_before(found, begin)
         return [Side(**{name: values[name][direction].item() for name in _SIDE}) for direction in (0, 1)]
 
-    def _settle(
-        self, segments: Segments, lanes: Lanes, placed: Groups, carried: dict[str, NDArray[Any]], marks: Marks
-    ) -> None:
+    def _settle(self, columns: LaneColumns, placed: Groups, marks: Marks) -> None:
         """Note who has sent SYN and SYN,ACK; clear the SYN,ACKs of simultaneous opens of the name retransmission."""
-        syn = np.flatnonzero(((segments.flags[lanes.segment] & SYN) != 0) & ~lanes.is_head)
+        lanes, syn = columns.lanes, columns.among_special(SYN)
         if not len(syn):
             return
-        seen = carried["syn_seen"].reshape(-1)
-        lane, segment = lanes.lane[syn], lanes.segment[syn]
-        answers = (segments.flags[segment] & ACK) != 0
+        seen = columns.lane_state["syn_seen"].reshape(-1)
+        segment = lanes.segment[syn]
+        answers = (columns.flags[syn] & ACK) != 0
         again = answers & ((marks.mask[segment] & np.uint16(Mark.RETRANSMISSION)) != 0)
         if not self.as_tshark and again.any():
             at = syn[again]
@@ -358,7 +357,8 @@ class TcpMarks:
             both = _seen_before(syn[~answers], lanes, lanes.other[at] + 1, seen & _PURE_SYN_SENT)
             first = lanes.segment[at[opened & ~answered & both]]
             marks.mask[first] &= np.uint16(~Mark.RETRANSMISSION & 0xFFFF)
-        np.bitwise_or.at(seen, lane, np.where(answers, _SYN_ACK_SENT, _PURE_SYN_SENT).astype(np.uint8))
+        seen[lanes.lane[syn[answers]]] |= np.uint8(_SYN_ACK_SENT)
+        seen[lanes.lane[syn[~answers]]] |= np.uint8(_PURE_SYN_SENT)
         self._state.lane["syn_seen"][placed.slot] = seen.reshape(-1, 2)
 
 
