@@ -44,7 +44,9 @@ def checksum_good(columns: Columns, protocol: str) -> NDArray[np.int8]:
         extra, below = pseudo_sums(columns, protocol, covered)
         known = (covered <= rows.present) & ~rows.quoted & below
         if protocol == "udp":
-            known &= (columns["udp.checksum"] != 0) | (extra_version(columns, protocol) == 6)
+            none = columns["udp.checksum"] == 0
+            if none.any():
+                known &= ~none | (extra_version(columns, protocol) == 6)
     index = np.flatnonzero(known)
     start, covered = rows.offset[index], covered[index]
     plain = protocol == "ip" and bool((covered == 20).all())
