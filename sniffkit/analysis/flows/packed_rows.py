@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 RELATIVE = {
     "end_ns": "start_ns",
-    "latest_ns": "start_ns",
+    "latest_ns": "end_ns",
     "last_packet": "first_packet",
     "silence_packet": "first_packet",
 }
-"""Columns kept as the difference to another one."""
+"""Columns kept as the difference to another one, which stands before them."""
 
 _NARROW = (np.uint8, np.uint16, np.uint32)
 
