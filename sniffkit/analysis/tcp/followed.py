@@ -203,17 +203,27 @@ class FollowedConversations:
                 self._known[word] = Standing.of(recalled.connections[stream])
         return found.tolist(), [self._known[word] for word in words]
 
+    def _place_of(self, standing: Standing | None) -> int:
+        """Return where a standing is kept among all those that conversations were let go with, 0 for none."""
+        if standing is None:
+            return 0
+        place = self._place.setdefault(standing, len(self._standings))
+        if place == len(self._standings):
+            self._standings.append(standing)
+        return place
+
     def _let_go_of_the_silent(self) -> None:
         """Let go of the half that has been silent for longest; how each stood is kept."""
         every = self.streams()
         silent = np.sort(every[np.argsort(self._latest[every], kind="stable")[: len(every) // 2]])
-        for stream, standing in zip(silent.tolist(), self.standings(silent.tolist()), strict=True):
-            if standing is not None:
-                self.let_go += not standing.over
-                place = self._place.setdefault(standing, len(self._standings))
-                if place == len(self._standings):
-                    self._standings.append(standing)
-                self._left[stream] = place
+        standings = list(self.standings(silent.tolist()))
+        # Nearly all are the same few objects, and to compare two standings takes long: each object is looked up once.
+        objects = {id(standing): standing for standing in standings}
+        places = {of: self._place_of(standing) for of, standing in objects.items()}
+        left = np.array([places[id(standing)] for standing in standings], np.uint16)
+        self._left[silent] = np.where(left, left, self._left[silent])
+        over = np.array([standing is None or standing.over for standing in self._standings])
+        self.let_go += int((~over[left]).sum())
         self.released = silent
         self._ordinary_count -= len(self._ordinary.kept(silent))
         self._looked_at.forget(silent.tolist())
