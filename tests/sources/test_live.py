@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +18,9 @@ from sniffkit.lab.stage import receive
 from sniffkit.sources import open_capture
 from sniffkit.sources.batch import GUARD
 from tests.sources.network import ROOT, Cable, batches, listening, needs_namespaces, packets, real_root, tcpdump
+
+if TYPE_CHECKING:
+    from sniffkit.sources.packed_records import Form
 
 pytestmark = needs_namespaces
 
@@ -250,6 +254,65 @@ def test_drops_are_counted(cable: Cable) -> None:
     ring.close()
     assert received == 4000
     assert dropped == 4000 - kept > 0
+
+
+def test_a_packet_that_says_what_the_ring_says_of_packets(cable: Cable) -> None:
+    """Headers in the ring are found by the second they were written in; packets full of seconds do not mislead."""
+    now = int(time.time())
+    seconds = [struct.pack("=IIII", now + more, now, now + more, now) * 20 for more in range(5)]
+    sent = [frame(60 + row % 90, row) + seconds[row % 5][: row % 300] for row in range(600)]
+    with listening(cable.far, "in") as source:
+        cable.send(sent)
+        got = packets(source)
+    assert got == sent
+
+
+@pytest.mark.parametrize("form", ["pcap", "pcapng"])
+@pytest.mark.parametrize("sizes", [1, 5, 400])
+def test_packets_of_one_size_of_a_few_and_of_many(cable: Cable, sizes: int, form: Form) -> None:
+    sent = [frame(60 + row % sizes, row) for row in range(900)]
+    with listening(cable.far, "in", form=form) as source:
+        cable.send(sent)
+        got = packets(source)
+    assert got == sent
+
+
+def test_a_patient_reader_rests_until_it_has_to_hurry(cable: Cable) -> None:
+    from sniffkit.sources.packet_ring import PacketRing
+
+    with cable.far.inside():
+        ring = PacketRing("in", rest=60.0)
+    cable.send([frame(60)])
+    assert ring.take(2.0) is not None
+    ring.give_back()
+    cable.send([frame(60)])
+    begin = time.monotonic()
+    assert ring.take(0.3) is None
+    assert time.monotonic() - begin >= 0.3
+    ring.hurry()
+    found = ring.take(2.0)
+    ring.close()
+    assert found is not None
+
+
+def test_packets_are_gathered_until_they_are_due_or_the_end_comes(cable: Cable) -> None:
+    from sniffkit.sources.recorder import Recorder
+
+    with listening(cable.far, "in") as source:
+        recorder = Recorder(source)
+        recorder.start()
+        cable.send([frame(60, number) for number in range(3)])
+        assert recorder.take(0.4, gather=60.0) is None
+        assert recorder.waiting == 3
+        due = recorder.take(2.0, gather=0.5)
+        assert due is not None
+        assert len(due) == 3
+        cable.send([frame(60)])
+        assert recorder.take(0.4, gather=60.0) is None
+        recorder.stop()
+        last = recorder.take(2.0, gather=60.0)
+        assert last is not None
+        assert len(last) == 1
 
 
 def test_an_interface_that_goes_away() -> None:
