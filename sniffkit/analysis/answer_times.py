@@ -59,7 +59,9 @@ class AnswerTimes:
         if streams is None:
             self._keep(lane[:0], time[:0])
         else:
-            here = np.isin(lane >> 1, streams)
+            ends = np.zeros(max(int(lane.max(initial=0)) >> 1, int(streams.max(initial=0))) + 1, np.bool_)
+            ends[streams] = True
+            here = ends[lane >> 1]
             self._keep(lane[~here], time[~here])
             lane, time = lane[here], time[here]
         if len(lane):

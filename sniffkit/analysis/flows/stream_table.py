@@ -94,13 +94,11 @@ class StreamTable:
         if len(new) > len(self._free):
             size = len(self.values["part"])
             more = max(1024, size // 4, len(new))
-            for name in self.values:
-                self.values[name] = grown(self.values[name], size + more)
+            for name, (_, _, fill) in self._layout.items():
+                self.values[name] = grown(self.values[name], size + more, fill)
             self._free = np.concatenate((self._free, np.arange(size + more - 1, size - 1, -1, dtype=np.int32)))
         rows, self._free = self._free[-len(new) :][::-1], self._free[: -len(new)]
-        self._row_of[new] = rows
-        for name, (_, _, fill) in self._layout.items():
-            self.values[name][rows] = fill
+        self._row_of[new] = rows  # a free row holds what columns begin with
         self.values["part"][rows] = self._parts[new] + 1
 
     def count_up(self, name: str, at: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
@@ -116,6 +114,8 @@ class StreamTable:
         self._waiting.append((streams, {name: values[rows] for name, values in self.values.items()}))
         self._waiting_count += len(streams)
         self._parts[streams] = self.values["part"][rows]
+        for name, (_, _, fill) in self._layout.items():
+            self.values[name][rows] = fill
         self._row_of[streams] = -1
         self._free = np.concatenate((self._free, rows))
         if self._waiting_count >= AT_A_TIME:

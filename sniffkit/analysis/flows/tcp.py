@@ -123,22 +123,25 @@ class TcpFlows:
             return mask
         stamped = np.zeros(len(segments), np.bool_)
         stamped[prepared.stamped] = True
-        for rows in self._pieces(segments, numbers):
+        for rows in self._pieces(segments, numbers, prepared.sums):
             if rows is None:
                 mask = self._add(segments, numbers, prepared.twice, prepared.sums, stamped)
             else:
                 some, which = segments.take(rows), chosen_numbers(numbers, rows)
                 added = tcp_sums(some, which, prepared.octets[rows])
                 mask[rows] = self._add(some, which, prepared.twice, added, stamped[rows])
-        known = segments.time_ns[segments.time_ns != NO_TIME]
+        known = np.flatnonzero(segments.time_ns != NO_TIME)
         if len(known):
-            self._let_go(int(known[-1]))
+            self._let_go(int(segments.time_ns[known[-1]]))
         return mask
 
-    def _pieces(self, segments: Segments, numbers: StreamNumbers) -> Iterator[NDArray[np.int64] | None]:
+    def _pieces(self, segments: Segments, numbers: StreamNumbers, added: Sums) -> Iterator[NDArray[np.int64] | None]:
         """Yield which segments to add together, in turns; None: all of them. Between two turns streams are let go."""
         if self.marks.open + int(numbers.opened.sum()) <= self._most_open:
-            yield from self._parts(segments, numbers, None)
+            if silent_nowhere(self.table, added, len(segments)):
+                yield None
+            else:
+                yield from self._parts(segments, numbers, None)
             return
         turn = segments.number // self._every
         for begin in np.flatnonzero(np.append(True, turn[1:] != turn[:-1])).tolist():
@@ -217,13 +220,15 @@ class TcpFlows:
 
     def _add_repeated_last(self, groups: Groups, again: NDArray[np.bool_]) -> None:
         """Count what was sent again since the other side was last heard."""
-        table, streams, start = self.table, groups.stream, groups.start
-        last = np.append(start[1:], len(groups.of)) - 1
-        side = groups.second[last]
-        place = np.arange(len(groups.of))
-        other = np.maximum.reduceat(np.where(groups.second != side[groups.of], place, -1), start)
-        since = np.add.reduceat((again & (place > other[groups.of])).astype(np.int64), start)
-        goes_on = (other < 0) & (table["latest_direction"][streams] == side)
+        table, streams, second = self.table, groups.stream, groups.second
+        last = np.append(groups.start[1:], len(second)) - 1
+        side = second[last]
+        turns = np.append(-1, np.flatnonzero(second[1:] != second[:-1]))  # the next one travels the other way
+        other = turns[np.searchsorted(turns, last) - 1]
+        at = np.flatnonzero(again)
+        of = groups.of[at]
+        since = np.bincount(of[at > other[of]], minlength=len(streams))
+        goes_on = (other < groups.start) & (table["latest_direction"][streams] == side)
         before = np.where(goes_on, table["repeated_last"][streams], 0)
         table["repeated_last"][streams] = np.minimum(before + since, 0xFFFF)
         table["latest_direction"][streams] = side
@@ -232,7 +237,7 @@ class TcpFlows:
         self, segments: Segments, numbers: StreamNumbers, real: NDArray[np.bool_], stamped: NDArray[np.bool_]
     ) -> None:
         """Note what the SYNs offer, and which streams have had a FIN or RST."""
-        ending = (segments.flags & (FIN | RST)) != 0
+        ending = np.flatnonzero(segments.flags & (FIN | RST))
         self.table["ending"][numbers.stream[ending]] = True
         syn = np.flatnonzero(((segments.flags & SYN) != 0) & real)
         if not len(syn):
@@ -274,6 +279,19 @@ class TcpFlows:
         self.marks.forget(streams)
         self._ack_times.forget(streams)
         self.table.put_away(streams)
+
+
+def silent_nowhere(table: StreamTable, added: Sums, count: int) -> bool:
+    """Return whether no stream was silent for CLOSED_NS before or within a batch, as far as its sums tell.
+
+    count: segments of the batch; where some of them are in no sum, ``silences`` has to look
+    """
+    if int(added.packets.sum()) != count or (added.silence_ns >= CLOSED_NS).any():
+        return False
+    carried = table.has(added.stream)
+    first, latest = added.first_ns[carried], table["latest_ns"][added.stream[carried]]
+    known = (first != NO_TIME) & (latest != NO_TIME)
+    return not (first[known] - latest[known] >= CLOSED_NS).any()
 
 
 def silences(
