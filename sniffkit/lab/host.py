@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 TIMEOUT = 20.0
+RECEIVE_ERRORS = 11
+"""IP_RECVERR of ip(7), which socket has no name for."""
 """Seconds after which a socket call of a scenario gives up, so that a fault ends in an error and not in a wait."""
 ICMP_ECHO_REQUEST = 8
 ICMPV6_ECHO_REQUEST = 128
@@ -126,11 +128,16 @@ class Host:
         return made
 
     def ping(self, address: str, *, identifier: int = 1, sequence: int = 1, content: bytes = b"") -> bytes:
-        """Send one ICMP echo request and return the answer's ICMP message."""
+        """Send one ICMP echo request and return the answer's ICMP message.
+
+        Raises OSError as soon as the kernel knows that nobody has the address, or after TIMEOUT.
+        """
         self.setting("net.ipv4.ping_group_range", "0 0")
         six = ":" in address
         family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if six else (socket.AF_INET, socket.IPPROTO_ICMP)
         with self.open_socket(socket.SOCK_DGRAM, family, protocol) as handle:
+            if not six:
+                handle.setsockopt(socket.IPPROTO_IP, RECEIVE_ERRORS, 1)
             handle.bind(("", identifier))  # the kernel writes this number as the identifier
             kind = ICMPV6_ECHO_REQUEST if six else ICMP_ECHO_REQUEST
             handle.sendto(struct.pack("!BBHHH", kind, 0, 0, 0, sequence) + content, (address, 0))
