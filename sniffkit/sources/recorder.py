@@ -15,7 +15,7 @@ import numpy as np
 
 from sniffkit.sources.batch import GUARD, Batch
 from sniffkit.sources.recording import first_rows
-from sniffkit.sources.source import BATCH_OCTETS, BATCH_PACKETS
+from sniffkit.sources.source import BATCH_OCTETS
 
 if TYPE_CHECKING:
     from sniffkit.sources.live import LiveSource
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 BACKLOG_OCTETS = 512 * 1024 * 1024
 """How much may wait to be told, three million short packets; never more than a quarter of the machine's memory."""
+
+TAKEN_AT_ONCE = 65_536
+"""Packets that are handed on together: longer batches cost no less a packet, and more memory."""
 
 LOOK_UP = 0.1
 """Seconds after which the recorder looks whether it has been told to stop, even if no packet comes."""
@@ -102,7 +105,7 @@ class Recorder:
             taken: list[Batch] = []
             octets = packets = 0
             while self._queue and (not taken or octets + self._queue[0].octets.nbytes <= BATCH_OCTETS):
-                if taken and packets + len(self._queue[0]) > BATCH_PACKETS:
+                if taken and packets + len(self._queue[0]) > TAKEN_AT_ONCE:
                     break
                 taken.append(self._queue.popleft())
                 octets += taken[-1].octets.nbytes
@@ -116,7 +119,7 @@ class Recorder:
         """Return whether it is time to take what waits, or to see that nothing will come any more."""
         if self.stopping or not self._queue:
             return bool(self._queue) or self._ended
-        whole = self.waiting >= BATCH_PACKETS or self._queued_octets >= BATCH_OCTETS
+        whole = self.waiting >= TAKEN_AT_ONCE or self._queued_octets >= BATCH_OCTETS
         return whole or time.monotonic() - self._waiting_since >= gather
 
     def wait_until_written(self, seconds: float) -> None:
