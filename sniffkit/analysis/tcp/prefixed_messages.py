@@ -7,6 +7,7 @@ message begins; a segment is then taken to begin with one only if the lengths fr
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ DNS_PORTS = (53, 5353)
 
 PREFIX = 2
 LONGEST = PREFIX + 0xFFFF
+
+PIECE = 100
+"""Octets of memory for each segment that a kept message has octets of, beside those octets."""
 
 SHORTEST_DNS = 12
 """A DNS message has a header at least (RFC 1035 section 4.1.1)."""
@@ -55,13 +59,15 @@ class PrefixedMessages:
         self._shortest = shortest
         self._sure = False
         self._buffer = bytearray()  # octets that were not captured are zero
-        self._holes: list[tuple[int, int]] = []  # where in the buffer
+        self._holes: list[tuple[int, int]] = []  # where in the buffer, ascending
         self._pieces: list[tuple[int, int, int]] = []  # (end in the buffer, packet, place in the batch or -1)
+        self._found: list[tuple[int, int]] = []  # where messages lie in the buffer
+        self._place = 0  # where in the buffer the next one begins
 
     @property
     def waiting(self) -> int:
-        """How many octets are kept for later."""
-        return len(self._buffer)
+        """How many octets of memory it needs for what it keeps for later."""
+        return len(self._buffer) + PIECE * len(self._pieces)
 
     def begin(self) -> None:
         """Take note that a message begins with the next octet."""
@@ -84,72 +90,91 @@ class PrefixedMessages:
                 self._sure = True
                 return found
         self._append(chunk)
-        messages, place, broken = self._whole()
-        if broken:
+        if self._look():
             # what was found counts where its prefixes could be relied on, or end where the captured octets end
-            trusted = self._sure or self._cut_at(place)
+            messages = self._messages() if self._sure or self._cut_at(self._place) else []
             self.gap()
-            return messages if trusted else []
-        if self._sure or place == len(self._buffer):
+            return messages
+        if self._sure or self._place == len(self._buffer):
             self._sure = True
-            self._drop(place)
+            messages = self._messages()
+            self._drop()
             return messages
         if len(self._buffer) > LONGEST:
             self._forget()
+        else:
+            self._outlive_the_batch()
         return []
 
     def _append(self, chunk: Chunk) -> None:
-        if not self._buffer:
-            self._pieces, self._holes = [], []
         self._buffer += chunk.octets
         if len(chunk.octets) < chunk.length:
-            end = len(self._buffer)
-            self._holes.append((end, end + chunk.length - len(chunk.octets)))
+            begin = len(self._buffer)
             self._buffer += bytes(chunk.length - len(chunk.octets))
+            if self._holes and self._holes[-1][1] == begin:
+                begin = self._holes.pop()[0]
+            self._holes.append((begin, len(self._buffer)))
         self._pieces.append((len(self._buffer), chunk.packet, chunk.at))
 
-    def _whole(self) -> tuple[list[StreamMessage], int, bool]:
-        """Return the messages in the buffer, where they end, and whether no message can begin there."""
-        buffer, place = self._buffer, 0
-        found: list[StreamMessage] = []
-        while place + PREFIX <= len(buffer):
+    def _look(self) -> bool:
+        """Look for messages where the last one ended; return whether none can begin there."""
+        buffer = self._buffer
+        while self._place + PREFIX <= len(buffer):
+            place = self._place
             if self._cut_at(place) or self._cut_at(place + 1):
-                return found, place, True
+                return True
             length = buffer[place] << 8 | buffer[place + 1]
             if length < self._shortest:
-                return found, place, True
+                return True
             end = place + PREFIX + length
             if end > len(buffer):
                 break
-            found.append(self._message(place + PREFIX, end))
-            place = end
-        return found, place, False
+            self._found.append((place + PREFIX, end))
+            self._place = end
+        return False
 
-    def _message(self, start: int, end: int) -> StreamMessage:
-        known = min((hole for hole, hole_end in self._holes if hole < end and hole_end > start), default=end)
-        packets: list[int] = []
-        at, begins = -1, 0
-        for piece_end, packet, place in self._pieces:
-            if piece_end > start - PREFIX and begins < end and packet not in packets:
-                packets.append(packet)
-            if begins <= start and end <= piece_end and place >= 0:
-                at = place + start - begins
-            begins = piece_end
-        return StreamMessage(bytes(self._buffer[start : max(known, start)]), end - start, tuple(packets), at)
+    def _messages(self) -> list[StreamMessage]:
+        """Return the messages that were found."""
+        messages, piece = [], 0
+        for start, end in self._found:
+            hole = bisect_right(self._holes, start, key=lambda one: one[1])
+            known = self._holes[hole][0] if hole < len(self._holes) and self._holes[hole][0] < end else end
+            while self._pieces[piece][0] <= start - PREFIX:
+                piece += 1
+            last = piece
+            while self._pieces[last][0] < end:
+                last += 1
+            packets = dict.fromkeys(packet for _, packet, _ in self._pieces[piece : last + 1])
+            begins = self._pieces[last - 1][0] if last else 0
+            place = self._pieces[last][2]
+            at = place + start - begins if begins <= start and place >= 0 else -1
+            octets = bytes(self._buffer[start : max(known, start)])
+            messages.append(StreamMessage(octets, end - start, tuple(packets), at))
+        return messages
 
     def _cut_at(self, place: int) -> bool:
         """Say whether an octet of the buffer was not captured."""
-        return any(start <= place < end for start, end in self._holes)
+        hole = bisect_right(self._holes, place, key=lambda one: one[1])
+        return hole < len(self._holes) and self._holes[hole][0] <= place
 
-    def _drop(self, count: int) -> None:
-        """Forget the first octets; what is left came with a batch that will be gone."""
-        del self._buffer[:count]
-        self._holes = [(max(start - count, 0), end - count) for start, end in self._holes if end > count]
-        self._pieces = [(end - count, packet, -1) for end, packet, _ in self._pieces if end > count]
+    def _drop(self) -> None:
+        """Forget the octets of the messages that were found."""
+        if count := self._place:
+            del self._buffer[:count]
+            self._holes = [(max(start - count, 0), end - count) for start, end in self._holes if end > count]
+            self._pieces = [(end - count, packet, at) for end, packet, at in self._pieces if end > count]
+            self._found, self._place = [], 0
+        self._outlive_the_batch()
+
+    def _outlive_the_batch(self) -> None:
+        """What is kept came with a batch that will be gone; all but the latest piece were told so already."""
+        if self._pieces:
+            end, packet, _ = self._pieces[-1]
+            self._pieces[-1] = end, packet, -1
 
     def _forget(self) -> None:
         self._buffer.clear()
-        self._holes, self._pieces = [], []
+        self._holes, self._pieces, self._found, self._place = [], [], [], 0
 
 
 def dns_streams() -> TcpStreams[StreamMessage]:

@@ -9,6 +9,7 @@ What the capture lacks is never made up: a reader is told of the gap and finds i
 from __future__ import annotations
 
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from sniffkit.analysis.segments import ACK, FIN, SYN, ip_ends
@@ -27,10 +28,13 @@ FURTHEST = 1 << 30
 """The largest window (RFC 7323 section 2.3): a segment further ahead is of no stream that a receiver would take."""
 
 MOST_HELD = 256 * 1024
-"""Octets of a direction that wait behind a gap; past that the gap is given up."""
+"""Octets of a direction that wait behind a gap, SEGMENT more for each segment; past that the gap is given up."""
+
+SEGMENT = 200
+"""Octets of memory for each segment that waits, beside those it carries: many small ones shall not count for little."""
 
 MOST_OCTETS = 32 * 1024 * 1024
-"""Octets that wait in all directions together; past that the connections silent for longest are let go."""
+"""Octets that wait in all directions together, counted alike; past that connections silent for longest are let go."""
 
 MOST_CONNECTIONS = 10_000
 """Connections followed at once; past that the ones silent for longest are let go."""
@@ -64,7 +68,7 @@ class Reader(Protocol[T_co]):
 
     @property
     def waiting(self) -> int:
-        """How many octets it keeps for later."""
+        """How many octets of memory it needs for what it keeps for later."""
         ...
 
     def begin(self) -> None:
@@ -86,18 +90,19 @@ class Direction(Generic[T]):
     first: sequence number of its SYN, None while that was not seen; next: that of the next octet in order
     """
 
-    __slots__ = ("_held", "_octets", "first", "next", "reader")
+    __slots__ = ("_count", "_held", "_octets", "_place", "first", "next", "reader")
 
     def __init__(self, reader: Reader[T]) -> None:
         self.reader = reader
         self.first: int | None = None
         self.next: int | None = None
-        self._held: list[tuple[int, Chunk]] = []  # behind a gap, in capture order
-        self._octets = 0
+        self._place = 0  # of the next octet, counted on without end
+        self._held: list[tuple[int, int, Chunk]] = []  # behind a gap: a heap by place, then as captured
+        self._count = self._octets = 0
 
     @property
     def waiting(self) -> int:
-        """How many octets are kept."""
+        """How many octets of memory are needed for what is kept."""
         return self._octets + self.reader.waiting
 
     def open(self, sequence: int) -> None:
@@ -106,60 +111,68 @@ class Direction(Generic[T]):
         self._held, self._octets = [], 0
         self.reader.begin()
 
+    def begin(self, sequence: int) -> None:
+        """Begin in the middle, unless it has begun."""
+        if self.next is None:
+            self.next = sequence
+            self.reader.gap()
+
     def began_before(self, number: int) -> bool:
         """Say whether a SYN was seen that a SYN,ACK with this acknowledgment number answers, data with it or none."""
         return self.first is not None and 0 < _apart(number, self.first) <= 0xFFFF
 
     def add(self, sequence: int, chunk: Chunk) -> Iterator[T]:
         """Put a segment's octets where they belong; yield what is whole now."""
-        if self.next is None:
-            self.next = sequence
-            self.reader.gap()
-        ahead = _apart(sequence, self.next)
+        self.begin(sequence)
+        ahead = self._ahead(sequence)
         if ahead > FURTHEST or ahead + chunk.length <= 0:
             return
         if ahead > 0:
-            self._held.append((sequence, Chunk(chunk.octets, chunk.length, chunk.packet, -1)))
-            self._octets += len(chunk.octets)
+            self._count += 1
+            held = Chunk(chunk.octets, chunk.length, chunk.packet, -1)
+            heappush(self._held, (self._place + ahead, self._count, held))
+            self._octets += SEGMENT + len(chunk.octets)
             while self._octets > MOST_HELD:
                 yield from self._give_up()
             return
-        yield from self._take(sequence, chunk)
-        if self._held:
-            yield from self._close_up()
+        yield from self._take(ahead, chunk)
+        yield from self._close_up()
 
     def acknowledged(self, number: int) -> Iterator[T]:
         """Give up what the other side says it has and the capture lacks."""
-        while self.next is not None and 0 < _apart(number, self.next) <= FURTHEST:
-            if self._held:
+        while 0 < (ahead := self._ahead(number)) <= FURTHEST:
+            if self._held and self._held[0][0] < self._place + ahead:
                 yield from self._give_up()
             else:
-                self.next = number
+                self.go_on(ahead)  # what waits further on may still be joined to it
                 self.reader.gap()
+                yield from self._close_up()
 
-    def _take(self, sequence: int, chunk: Chunk) -> Sequence[T]:
-        assert self.next is not None
-        known = _apart(self.next, sequence)
-        self.next = (sequence + chunk.length) % CIRCLE
-        return self.reader.feed(chunk.without(known))
+    def go_on(self, octets: int) -> None:
+        """Pass over so many numbers."""
+        if self.next is not None:
+            self.next = (self.next + octets) % CIRCLE
+            self._place += octets
+
+    def _ahead(self, sequence: int) -> int:
+        return 0 if self.next is None else _apart(sequence, self.next)
+
+    def _take(self, ahead: int, chunk: Chunk) -> Sequence[T]:
+        """Read a chunk that begins at the next octet (``ahead`` is 0) or before it (less)."""
+        self.go_on(ahead + chunk.length)
+        return self.reader.feed(chunk.without(-ahead))
 
     def _close_up(self) -> Iterator[T]:
         """Take what was held and follows now, and drop what has come in the meantime."""
-        assert self.next is not None
-        while True:
-            left = [(at, one) for at, one in self._held if _apart(at, self.next) + one.length > 0]
-            follows = next((place for place, (at, _) in enumerate(left) if _apart(at, self.next) <= 0), None)
-            found = None if follows is None else left.pop(follows)
-            self._held, self._octets = left, sum(len(one.octets) for _, one in left)
-            if found is None:
-                return
-            yield from self._take(*found)
+        while self._held and self._held[0][0] <= self._place:
+            place, _, chunk = heappop(self._held)
+            self._octets -= SEGMENT + len(chunk.octets)
+            if place + chunk.length > self._place:
+                yield from self._take(place - self._place, chunk)
 
     def _give_up(self) -> Iterator[T]:
         """Go on behind the first gap."""
-        assert self.next is not None
-        base = self.next
-        self.next = min((at for at, _ in self._held), key=lambda at: _apart(at, base))
+        self.go_on(self._held[0][0] - self._place)
         self.reader.gap()
         yield from self._close_up()
 
@@ -175,7 +188,7 @@ class TcpStreams(Generic[T]):
 
     @property
     def waiting(self) -> int:
-        """How many octets are kept."""
+        """How many octets of memory are needed for what is kept."""
         return self._waiting
 
     def feed(self, columns: Columns, which: NDArray[np.int64]) -> Iterator[tuple[int, T]]:
@@ -232,11 +245,10 @@ class TcpStreams(Generic[T]):
             seq = (seq + 1) % CIRCLE
         if chunk.length:
             yield from own.add(seq, chunk)
-        elif own.next is None:
-            own.next = seq
-            own.reader.gap()
+        else:
+            own.begin(seq)
         if flags & FIN and own.next == (seq + chunk.length) % CIRCLE:
-            own.next = (own.next + 1) % CIRCLE
+            own.go_on(1)
         if flags & ACK:
             yield from other.acknowledged(ack)
         self._open[key] = both

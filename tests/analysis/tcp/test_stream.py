@@ -15,7 +15,8 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
 from sniffkit.analysis.tcp import stream
-from sniffkit.analysis.tcp.prefixed_messages import StreamMessage, dns_streams
+from sniffkit.analysis.tcp.prefixed_messages import PrefixedMessages, StreamMessage, dns_streams
+from sniffkit.analysis.tcp.stream import Chunk, Direction
 from sniffkit.protocols.columns import Columns
 from tests.protocols.batches import batch_of
 
@@ -153,3 +154,37 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     columns = Columns(batch_of(packets))
     assert list(streams.feed(columns, np.arange(100))) == []
     assert streams.waiting <= 20_000
+
+
+def test_an_acknowledgment_gives_up_no_more_than_it_covers() -> None:
+    """The server has the first message, which the capture lacks; the second is only late, the third waits for it."""
+    one, two = 1 + len(prefixed(ONE)), 1 + len(prefixed(ONE, TWO))
+    late = segment(one, prefixed(TWO))
+    found = messages([segment(0, flags="S"), segment(two, prefixed(THREE)), segment(0, ack=one, back=True), late])
+    assert said(found) == [TWO, THREE]
+    assert {packet for packet, _ in found} == {4}
+
+
+def test_a_message_kept_over_the_end_of_a_batch_lies_in_no_batch() -> None:
+    """Begun in the middle, the first message counts only when the second one ends where a segment ends."""
+    both = prefixed(ONE, TWO)
+    found = messages([segment(1, both[:200])], [segment(201, both[200:])])
+    assert said(found) == [ONE, TWO]
+    assert [message.at for _, message in found] == [-1, -1]
+
+
+def test_very_small_segments_take_neither_time_nor_memory() -> None:
+    """Octet by octet: in order, behind a gap, and with most octets cut off."""
+    body = prefixed(bytes(60_000))
+    reader = PrefixedMessages()
+    reader.begin()
+    found = [message for at, octet in enumerate(body) for message in reader.feed(Chunk(bytes([octet]), 1, at, at))]
+    assert [len(message.packets) for message in found] == [60_002]
+    cut = [Chunk(body[:2], 2, 0, 0), *(Chunk(b"x" * (at & 1), 1, at, at) for at in range(60_000))]
+    assert [len(message.octets) for chunk in cut for message in reader.feed(chunk)] == [0]
+    assert reader.waiting == 0
+    direction = Direction(PrefixedMessages())
+    direction.open(0)
+    for at in range(60_000):
+        assert not list(direction.add(2 * at + 9, Chunk(b"", 1, at, at)))
+        assert direction.waiting <= stream.MOST_HELD
