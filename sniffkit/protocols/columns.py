@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sniffkit.protocols import REGISTER
-from sniffkit.protocols.protocol import Headers, Options, gather
+from sniffkit.protocols.protocol import IDLE, Headers, Options, gather
 from sniffkit.protocols.walk import PROTOCOLS, walk
 from sniffkit.sources.batch import pieces
 
@@ -153,8 +153,7 @@ class Columns:
         protocol = _protocol(name) if name else None
         if protocol is None or field not in protocol.sparse:
             raise KeyError(field)
-        options = self.options(protocol.name)
-        return options.index[_picked(options, protocol.sparse[field])]
+        return self.options(protocol.name).holding(protocol.sparse[field])[0]
 
     def walk_options(self, protocol: str, header_length: NDArray[np.uint8]) -> Options:
         """Find options of the shape kind, length, value (kinds 0 and 1 are one octet, 0 ends) in all headers at once.
@@ -164,19 +163,18 @@ class Columns:
         import numpy as np
 
         rows, fixed = self.rows(protocol), _protocol(protocol).header.octets
-        # Nearly every segment has the same: two that do nothing, so that one that fills the rest begins at a word.
+        start, room = rows.offset + fixed, header_length - np.uint8(fixed)
+        long = header_length > fixed
         first = self._behind(protocol, 4).view(">u4").astype(np.uint32)
         kind, length = (first >> np.uint32(8)).astype(np.uint8), first.astype(np.uint8)
-        usual = (first >> np.uint32(16) == 0x0101) & (kind > 1) & (header_length > fixed)
-        usual &= (length == header_length - np.uint8(fixed + 2)) & (rows.present >= header_length)
-        index = np.flatnonzero(usual)
-        found: list[tuple[NDArray[Any], ...]] = [
-            (index, kind[index], rows.offset[index] + (fixed + 2), length[index].astype(np.int64)),
-        ]
-        index = np.flatnonzero((header_length > fixed) & (rows.present > fixed) & ~usual)
-        limit = rows.offset[index] + np.minimum(header_length[index], rows.present[index])
-        at = rows.offset[index] + fixed
+        usual = (first >> np.uint32(16) == 0x0101) & (kind > 1) & (length == room - np.uint8(IDLE))
+        usual &= long & (rows.present >= header_length)
+        alone = kind * usual
+        index = np.flatnonzero(long & ~usual & (rows.present > fixed))
+        at = start[index]
+        limit = at + np.minimum(header_length[index], rows.present[index]) - fixed
         octets = self.batch.octets
+        found: list[tuple[NDArray[Any], ...]] = [(index[:0], kind[:0], at[:0], at[:0])]
         while len(index):
             kind = octets[at]
             length = octets[at + 1].astype(np.int64)
@@ -191,7 +189,7 @@ class Columns:
             at = at + length
             going = at < limit
             index, at, limit = index[going], at[going], limit[going]
-        return Options(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+        return Options(alone, start, room, *(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
     def _behind(self, protocol: str, width: int) -> NDArray[np.void]:
         """Copy the ``width`` octets that follow each fixed header of a protocol, (m,)."""
@@ -203,11 +201,11 @@ class Columns:
     def _read_option(self, options: Options, spec: OptionField) -> tuple[NDArray[np.int64], NDArray[Any]]:
         import numpy as np
 
-        picked = _picked(options, spec)
-        index, place = options.index[picked], options.offset[picked] + spec.at
+        index, offset, length = options.holding(spec)
+        place = offset + spec.at
         if spec.every:
-            count = (options.length[picked] - 2) // spec.every
-            which = np.repeat(np.arange(len(picked)), count)
+            count = (length - 2) // spec.every
+            which = np.repeat(np.arange(len(index)), count)
             number = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
             index, place = index[which], place[which] + number * spec.every
         values = np.zeros(len(index), np.uint64)
@@ -335,17 +333,3 @@ def _protocol(name: str) -> Protocol:
         if protocol.name == name:
             return protocol
     raise KeyError(name)
-
-
-def _picked(options: Options, spec: OptionField) -> NDArray[np.int64]:
-    """Return which options hold a value, by header and then by place."""
-    import numpy as np
-
-    picked = np.flatnonzero(options.kind == spec.kind)
-    length = options.length[picked]
-    fits = length >= spec.at + spec.width
-    if spec.lengths:
-        fits &= np.isin(length, spec.lengths) if len(spec.lengths) > 1 else length == spec.lengths[0]
-    picked = picked[fits]
-    index = options.index[picked]
-    return picked[np.argsort(index, kind="stable")] if (index[1:] < index[:-1]).any() else picked

@@ -158,20 +158,52 @@ class Carried:
     quoted: NDArray[np.bool_] | bool | None = None
 
 
+IDLE = 2
+"""Octets before the one option of a usual header: two options that do nothing, so that it begins at a word."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Every option of every header of one protocol, those of one header by place; all arrays (k,).
+    """Every option of every header of one protocol.
 
+    Nearly every segment has two octets that do nothing and then one option that fills its header. Those options are
+    not listed; arrays (m,), one entry a header:
+    usual: uint8, the kind of that option, 0 for a header of another shape
+    start: int64, where the header's options begin in the batch's buffer
+    room:  uint8, how many octets they take
+
+    All others, those of one header by place, are; arrays (k,):
     index:  into the protocol's Rows, in no order
     kind:   uint8
     offset: where the option begins in the batch's buffer
     length: its octets, kind and length octets included; it lies within what was captured
     """
 
+    usual: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    room: NDArray[np.uint8]
     index: NDArray[np.int64]
     kind: NDArray[np.uint8]
     offset: NDArray[np.int64]
     length: NDArray[np.int64]
+
+    def holding(self, field: OptionField) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return index, offset and length of the options that hold a field's value, by header and then by place."""
+        import numpy as np
+
+        usual, other = np.flatnonzero(self.usual == field.kind), np.flatnonzero(self.kind == field.kind)
+        index = np.concatenate((usual, self.index[other]))
+        offset = np.concatenate((self.start[usual] + IDLE, self.offset[other]))
+        length = np.concatenate((self.room[usual].astype(np.int64) - IDLE, self.length[other]))
+        fits = length >= field.at + field.width
+        if field.lengths:
+            fits &= np.isin(length, field.lengths) if len(field.lengths) > 1 else length == field.lengths[0]
+        if not fits.all():
+            index, offset, length = index[fits], offset[fits], length[fits]
+        if (index[1:] < index[:-1]).any():
+            order = np.argsort(index, kind="stable")
+            index, offset, length = index[order], offset[order], length[order]
+        return index, offset, length
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,13 +98,15 @@ def sums(
 ) -> Sums:
     """Add up a batch's packets, arrays in the order that ``groups`` sorts."""
     order, start = groups.order, groups.start
-    lane, size = 2 * groups.of + groups.second, 2 * len(groups.stream)
 
-    def by_direction(octets: NDArray[np.int64] | None) -> NDArray[np.int64]:
-        return np.bincount(lane, octets, size).astype(np.int64).reshape(-1, 2)
+    def total(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.add.reduceat(values, start) if len(start) else values
 
-    time, numbers = time_ns[order], number[order]
-    last = np.append(start, len(order))[1:] - 1
+    def by_direction(values: NDArray[np.int64]) -> NDArray[np.int64]:
+        second = total(values * groups.second)
+        return np.stack((total(values) - second, second), axis=1)
+
+    time, last = time_ns[order], np.append(start, len(order))[1:] - 1
     before = np.append(NO_TIME, time)[:-1]
     before[start] = NO_TIME
     gap = time - before
@@ -112,15 +114,15 @@ def sums(
     longest = np.maximum.reduceat(gap, start) if len(start) else gap
     ended = np.zeros(len(start), np.int64)
     at = np.flatnonzero((gap == longest[groups.of]) & (gap > 0))[::-1]
-    ended[groups.of[at]] = numbers[at]  # of equal ones the first stays
+    ended[groups.of[at]] = number[order[at]]  # of equal ones the first stays
     newest = np.maximum.reduceat(time, start) if len(start) else time
     return Sums(
         groups.stream,
-        by_direction(None),
+        by_direction(np.ones(len(order), np.int64)),
         by_direction(ip[order]),
         by_direction(payload[order]),
-        numbers[start],
-        numbers[last],
+        number[order[start]],
+        number[order[last]],
         time[start],
         time[last],
         newest,
