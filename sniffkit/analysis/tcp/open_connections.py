@@ -103,7 +103,7 @@ class OpenConnections:
         kept, self._before = self._before, {}
         return [
             self._row(stream, connection, stage, now_ns, kept)
-            for stream, stage in _shared(living, lines)
+            for stream, stage in shared(living, lines)
             if (connection := conversations.connection(stream)) is not None
         ]
 
@@ -154,7 +154,7 @@ def stage_of(one: State, other: State) -> Stage:
     return "open" if one == other == State.ESTABLISHED else "closing"
 
 
-def _shared(living: list[tuple[int, Stage]], lines: int) -> list[tuple[int, Stage]]:
+def shared(living: list[tuple[int, Stage]], lines: int) -> list[tuple[int, Stage]]:
     """Return those that fit on so many lines: one of each stage in turn, so that a flood of closed ones hides none."""
     stages = [group for stage in STAGES if (group := [each for each in living if each[1] == stage])]
     stages = stages[: max(lines // 2, 1)]
