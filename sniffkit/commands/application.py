@@ -5,13 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
+from importlib import import_module
 
 import typer
 
-from sniffkit.commands import arp, dns, explain, fields, flows, interfaces, live, resolve
-from sniffkit.commands.complaint import complain, wrong_command, wrong_option
 from sniffkit.commands.help import remember, say
 from sniffkit.commands.spoken import SpokenCommand, SpokenGroup
 from sniffkit.errors import ExitCode, SniffkitError
@@ -19,14 +18,17 @@ from sniffkit.errors import ExitCode, SniffkitError
 DEBUG = "--debug"
 """Anywhere on the command line: a mistake of the program shows its traceback."""
 
-app = typer.Typer(
-    cls=SpokenGroup,
-    help=say("sniffkit"),
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+COMMANDS = {
+    "explain": "explain",
+    "flows": "flows",
+    "fields": "fields-command",
+    "dns": "dns",
+    "arp": "arp",
+    "resolve": "resolve",
+    "live": "live",
+    "interfaces": "interfaces",
+}
+"""Name of each command, in the order of ``--help`` -> what it does; a file of that name has a function of that name."""
 
 
 def _until_nobody_reads(command: Callable[..., None]) -> Callable[..., None]:
@@ -48,22 +50,6 @@ def _until_nobody_reads(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _register(
-    name: str, command: Callable[..., None], cls: type[SpokenCommand] = SpokenCommand, told: str = ""
-) -> None:
-    app.command(name, help=say(told or name), short_help=say(told or name), cls=cls)(_until_nobody_reads(command))
-
-
-_register("explain", explain.explain)
-_register("flows", flows.flows)
-_register("fields", fields.fields, told="fields-command")
-_register("dns", dns.dns)
-_register("arp", arp.arp)
-_register("resolve", resolve.resolve)
-_register("live", live.live, live.LiveCommand)
-_register("interfaces", interfaces.interfaces)
-
-
 def _version(value: bool) -> None:
     if value:
         from importlib.metadata import version
@@ -72,11 +58,28 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def options(
-    version: bool = typer.Option(False, "--version", "-V", callback=_version, is_eager=True, help=say("version")),
-) -> None:
-    """Options before the command."""
+def _program(names: Iterable[str]) -> typer.Typer:
+    """Return the command line with some of its commands: to set one up takes 5 ms, and a run needs only its own."""
+    app = typer.Typer(
+        cls=SpokenGroup,
+        help=say("sniffkit"),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(False, "--version", "-V", callback=_version, is_eager=True, help=say("version")),
+    ) -> None:
+        """Options before the command."""
+
+    for name in names:
+        module = import_module(f"sniffkit.commands.{name}")
+        cls, told = getattr(module, "COMMAND", SpokenCommand), say(COMMANDS[name])
+        app.command(name, help=told, short_help=told, cls=cls)(_until_nobody_reads(getattr(module, name)))
+    return app
 
 
 def application(arguments: Sequence[str] | None = None) -> int:
@@ -87,19 +90,24 @@ def application(arguments: Sequence[str] | None = None) -> int:
     remember(given)
     given = _language_last(given)
     try:
-        mistake = wrong_command(given, (command.name or "" for command in app.registered_commands))
-        if mistake is not None:
-            raise mistake
+        name = next((word for word in given if not word.startswith("-") or word == "-"), None)
+        if name is not None and name not in COMMANDS:
+            from sniffkit.commands.complaint import wrong_command
+
+            raise wrong_command(name, COMMANDS)
+        app = _program(COMMANDS if name is None else [name])
         return int(app(given or ["--help"], standalone_mode=False) or 0)
     except typer.TyperException as error:
-        complain(wrong_option(error, given), given)
+        from sniffkit.commands.complaint import wrong_option
+
+        _complain(wrong_option(error, given), given)
         return ExitCode.USAGE
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except SniffkitError as error:
-        complain(error, given)
+        _complain(error, given)
         return error.exit_code
     except Exception as error:
         if debug:
@@ -107,10 +115,16 @@ def application(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
             # Python flushes standard output once more when it ends, and must find a place for it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            complain(SniffkitError("usage.output-failed", reason=error.strerror), given)
+            _complain(SniffkitError("usage.output-failed", reason=error.strerror), given)
         else:
-            complain(_our_fault(error), given)
+            _complain(_our_fault(error), given)
         return ExitCode.DAMAGED
+
+
+def _complain(error: SniffkitError, given: list[str]) -> None:
+    from sniffkit.commands.complaint import complain
+
+    complain(error, given)
 
 
 def _language_last(given: list[str]) -> list[str]:

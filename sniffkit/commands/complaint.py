@@ -59,12 +59,9 @@ def _lines(screen: Screen, text: str, first: str) -> list[str]:
     return found
 
 
-def wrong_command(arguments: Sequence[str], commands: Iterable[str]) -> UsageError | None:
-    """Return what is wrong with the command's name, None where it is one of ``commands`` or there is none."""
-    name = next((word for word in arguments if not word.startswith("-") or word == "-"), None)
+def wrong_command(name: str, commands: Iterable[str]) -> UsageError:
+    """Return what is wrong with a command's name that is none of ``commands``."""
     known = sorted(commands)
-    if name is None or name in known:
-        return None
     if os.path.exists(name):
         return UsageError("usage.file-for-command", command=name)
     if nearest := _nearest(name, known):

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.commands.second_process import SecondProcess
     from sniffkit.explanations.catalogue import Catalogue
-    from sniffkit.renderers.screen import Screen
     from sniffkit.sources import Source
 
     Every = Callable[[], Iterator[FlowPart]]
@@ -60,9 +59,8 @@ def flows(
     no_names: NoNames = False,
 ) -> None:
     """List every conversation (the help text stands in texts/help.toml)."""
-    from sniffkit.commands.second_process import SecondProcess
     from sniffkit.explanations.catalogue import Catalogue
-    from sniffkit.renderers.screen import Screen, stdout
+    from sniffkit.sources import Source
 
     _check_order(sort)
     _check_together(sort, findings, {"--json": json, "--csv": csv, "--parquet": parquet is not None})
@@ -76,19 +74,18 @@ def flows(
         def every() -> Iterator[FlowPart]:
             return filter(len, analysis.parts() if wanted is None else (part.of(wanted) for part in analysis.parts()))
 
-        screen = Screen.of(stdout(), color)
         if events is not None:
-            _show_findings(every(), events, catalogue, screen, top, json)
+            _show_findings(every(), events, catalogue, color, top, json)
         elif parquet is not None:
             _write_parquet(every, sort, top, parquet)
-        elif json and isinstance(source, SecondProcess) and sort == "stream" and top is None:
+        elif json and not isinstance(source, Source) and sort == "stream" and top is None:
             _write_json_together(source, every(), catalogue)
         elif json:
             _write_json(every, sort, top, catalogue)
         elif csv:
             _write_csv(every, sort, top, catalogue)
         else:
-            _draw(every, sort, analysis, catalogue, screen, top, verbose)
+            _draw(every, sort, analysis, catalogue, color, top, verbose)
         raise typer.Exit(_end(source, analysis, catalogue))
 
 
@@ -135,40 +132,43 @@ def read_flows(
     conversations (protocol and stream) with a packet that it lets through.
     """
     from sniffkit.analysis.flows.analysis import FlowAnalysis
-    from sniffkit.analysis.flows.findings import EventPackets
     from sniffkit.analysis.flows.prepared import Preparer
-    from sniffkit.commands.second_process import SecondProcess
     from sniffkit.renderers.progress import ProgressBar
+    from sniffkit.sources import Source
 
     preparer = Preparer(findings=findings)
     analysis = FlowAnalysis(preparer=preparer)
-    events = EventPackets(preparer.checksums) if findings else None
+    events: EventPackets | None = None
+    if findings:
+        from sniffkit.analysis.flows.findings import EventPackets
+
+        events = EventPackets(preparer.checksums)
     wanted: set[tuple[str, int]] | None = None if display_filter is None else set()
-    if display_filter is not None and not isinstance(source, SecondProcess):
+    if display_filter is not None and isinstance(source, Source):
         from sniffkit.commands.filtering import PacketFilter
 
         packets = PacketFilter(display_filter)
         packets.read_from(source)
         preparer.choose = lambda batch: packets.feed(batch)[1]
     with ProgressBar("flows") as bar:
-        for fed in source.read(analysis) if isinstance(source, SecondProcess) else analysis.read(source):
+        for fed in analysis.read(source) if isinstance(source, Source) else source.read(analysis):
             if events is not None:
                 events.feed(fed)
             if wanted is not None:
                 wanted |= analysis.chosen(fed)
             bar.move(source.octets_read, source.octets_total)
     analysis.finish()
-    if events is not None and isinstance(source, SecondProcess) and source.checksums is not None:
+    if events is not None and not isinstance(source, Source) and source.checksums is not None:
         events.checksums = source.checksums
     return analysis, events, wanted
 
 
 def _end(source: Source | SecondProcess, analysis: FlowAnalysis, catalogue: Catalogue) -> int:
     """Say how many conversations were let go for want of room and what was damaged; return the exit code."""
-    from sniffkit.analysis.flows.tcp import MOST_OPEN
-    from sniffkit.renderers.screen import Screen
-
     if analysis.let_go:
+        from sniffkit.analysis.flows.tcp import MOST_OPEN
+        from sniffkit.renderers.screen import Screen
+
         sys.stdout.flush()
         text = catalogue.text("flows.let-go", most=MOST_OPEN, count=analysis.let_go)
         Screen.of(sys.stderr).write(text + "\n")
@@ -218,13 +218,15 @@ def _write_parquet(every: Every, sort: str, top: int | None, folder: str) -> Non
 
 
 def _draw(
-    every: Every, sort: str, analysis: FlowAnalysis, catalogue: Catalogue, screen: Screen, top: int | None,
+    every: Every, sort: str, analysis: FlowAnalysis, catalogue: Catalogue, color: str, top: int | None,
     verbose: bool,
 ) -> None:  # fmt: skip
     from sniffkit.analysis.flows.order import in_order
     from sniffkit.explanations.flow_lines import COLUMNS, RIGHT, FlowLines
     from sniffkit.renderers.flow_table import FlowTable
+    from sniffkit.renderers.screen import Screen, stdout
 
+    screen = Screen.of(stdout(), color)
     counted = [(len(part), part.begin_ns()) for part in every()]
     count = sum(number for number, _ in counted)
     begin = min((begin for _, begin in counted if begin is not None), default=None)
@@ -242,12 +244,14 @@ def _draw(
 
 
 def _show_findings(
-    parts: Iterable[FlowPart], events: EventPackets, catalogue: Catalogue, screen: Screen, top: int | None, json: bool
+    parts: Iterable[FlowPart], events: EventPackets, catalogue: Catalogue, color: str, top: int | None, json: bool
 ) -> None:
     from sniffkit.analysis.flows.findings import gravest
     from sniffkit.explanations.finding_lines import finding_line, finding_record
     from sniffkit.renderers.json import write_lines
+    from sniffkit.renderers.screen import Screen, stdout
 
+    screen = Screen.of(stdout(), color)
     most = top if json else top or SHOWN
     shown, count = gravest((flow for part in parts for flow in part.records()), events, most)
     if json:

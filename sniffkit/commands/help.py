@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import sys
-import tomllib
-from functools import cache
-from importlib.resources import files
 
+from sniffkit.explanations.catalogue import read_texts
 from sniffkit.explanations.language import LANGUAGES, Language, preferred_language
 
 _given: list[str] | None = None
@@ -30,11 +28,6 @@ def asked_language(arguments: list[str] | None = None) -> Language:
     return preferred_language()
 
 
-@cache
-def _texts() -> dict[str, dict[str, dict[str, str]]]:
-    return tomllib.loads((files("sniffkit.explanations") / "texts" / "help.toml").read_text("utf-8"))
-
-
 def say(key: str) -> str:
     """Return a help text."""
-    return _texts()[f"help.{key}"]["text"][asked_language()]
+    return str(read_texts("help")[f"help.{key}"]["text"][asked_language()])

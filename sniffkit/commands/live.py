@@ -40,6 +40,10 @@ class LiveCommand(SpokenCommand):
         return super().parse_args(ctx, args)
 
 
+COMMAND = LiveCommand
+"""What the command line makes of ``live``."""
+
+
 def live(
     context: typer.Context,
     words: Annotated[

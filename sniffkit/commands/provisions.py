@@ -13,7 +13,7 @@ from importlib import import_module
 ROOMS = ("protocols", "analysis", "explanations", "renderers")
 LOADED_BY_NAME = ("dns.rdtypes.ANY", "dns.rdtypes.IN", "dns.rdtypes.CH")
 """Packages whose modules are loaded one by one when a packet first calls for them."""
-FOUND_LATE = ("encodings.idna", "encodings.utf_8", "rich.live", "rich.table")
+FOUND_LATE = ("encodings.idna", "encodings.utf_8", "rich.live", "rich.table", "sniffkit.commands.complaint")
 
 
 def load_everything() -> None:

@@ -77,9 +77,9 @@ _ARENA_MAX = -8
 
 def finish(source: Source) -> int:
     """Tell what was damaged in the capture, and return the exit code."""
-    from sniffkit.commands.complaint import complain
-
     sys.stdout.flush()
     for damage in source.damage:
+        from sniffkit.commands.complaint import complain
+
         complain(damage)
     return ExitCode.DAMAGED if source.damage else ExitCode.OK

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 from typing import Any
 
@@ -61,6 +61,8 @@ SUBJECTS: dict[str, tuple[str, ...]] = {
 }
 """Which files hold keys that begin with a word, where that is not the file of that name."""
 
+_TEXTS = Path(__file__).parent / "texts"
+
 _ENDS = frozenset({"sender", "receiver", "end"})
 """Values that are ends of a connection, said in the reader's language."""
 
@@ -68,17 +70,15 @@ _ENDS = frozenset({"sender", "receiver", "end"})
 @cache
 def read_texts(stem: str) -> dict[str, Any]:
     """Return one file of texts, {} where there is none."""
-    file = files("sniffkit.explanations") / "texts" / f"{stem}.toml"
     try:
-        return tomllib.loads(file.read_text("utf-8"))
+        return tomllib.loads((_TEXTS / f"{stem}.toml").read_text("utf-8"))
     except (FileNotFoundError, PermissionError):  # out of reach only after rights were given up, when all is loaded
         return {}
 
 
 def all_stems() -> list[str]:
     """Return the names of all files of texts."""
-    texts = (files("sniffkit.explanations") / "texts").iterdir()
-    return sorted(each.name.removesuffix(".toml") for each in texts if each.name.endswith(".toml"))
+    return sorted(file.stem for file in _TEXTS.glob("*.toml"))
 
 
 class Catalogue:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.flows.flow_parts import FlowPart
 from sniffkit.analysis.flows.prepared import Datagrams, Ends, Prepared, Preparer
 from sniffkit.analysis.flows.stream_table import StreamTable
@@ -120,7 +121,7 @@ class FlowAnalysis:
         words = self.tcp.outcomes.words
         for protocol, table, ends in tables:
             for every, values in table.parts():
-                known = {at: words[at] for at in np.unique(values["zeek"]).tolist()} if protocol == "tcp" else {}
+                known = {at: words[at] for at in distinct(values["zeek"]).tolist()} if protocol == "tcp" else {}
                 part = FlowPart(protocol, every, values, ends.ends(every), known)
                 used = np.flatnonzero(values["packets"].any(axis=1))  # not only quoted in ICMP errors
                 if len(used):

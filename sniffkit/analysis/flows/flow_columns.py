@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.flows.tcp import EVENTS
 from sniffkit.analysis.tcp.outcomes import COURSE
 from sniffkit.analysis.tcp.states import LABELS
@@ -119,8 +120,8 @@ def _of_end(part: FlowPart, name: str, second: NDArray[np.bool_], missing: NDArr
 def _tcp(part: FlowPart) -> FlowColumns:
     columns = part.columns
     unmeasured = columns["handshake_ns"] < 0
-    zeek, zeek_at = np.unique(columns["zeek"], return_inverse=True)
-    course, course_at = np.unique(columns["course"], return_inverse=True)
+    zeek, course = distinct(columns["zeek"]), distinct(columns["course"])
+    zeek_at, course_at = np.searchsorted(zeek, columns["zeek"]), np.searchsorted(course, columns["course"])
     words = [part.words[at] for at in zeek.tolist()]
     found = _totals(part) | {
         "opened": Texts(columns["opened"].astype(np.int64), OPENED),
