@@ -23,6 +23,8 @@ from sniffkit.sources import open_capture
 from tests.sources.network import ROOT
 
 PYTHON = sys.executable
+NOT_OURS = ("SUDO_", "LC_", "COLUMNS", "PYTHONDONTWRITEBYTECODE")
+"""Not handed on; without the last every start would compile all modules anew, where they are not compiled yet."""
 
 
 class Nowhere:
@@ -45,7 +47,7 @@ def play(room: Classroom, *names: str) -> None:
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    plain = {name: value for name, value in os.environ.items() if not name.startswith(("SUDO_", "LC_", "COLUMNS"))}
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(NOT_OURS)}
     return plain | {"LANG": "C.UTF-8", "XDG_STATE_HOME": str(folder / "state"), "PYTHONPATH": str(ROOT)} | more
 
 

@@ -63,7 +63,7 @@ def private(tmp_path: Path) -> Path:
     """A folder with mode 0700 that holds the whole program, as an installation in root's home does."""
     home = tmp_path / "home"
     home.mkdir(mode=0o700)
-    shutil.copytree(ROOT / "sniffkit", home / "sniffkit", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "sniffkit", home / "sniffkit")
     return home
 
 

@@ -30,7 +30,8 @@ from sniffkit.lab.stage import Stage
 from sniffkit.lab.wire import Recording
 from sniffkit.lab.world import Classroom
 from sniffkit.sources import open_capture
-from tests.sources.network import ROOT, needs_namespaces, real_root, tcpdump
+from tests.commands.running_live import Nowhere, environment, explained
+from tests.sources.network import needs_namespaces, real_root, tcpdump
 
 pytestmark = [
     needs_namespaces,
@@ -67,21 +68,12 @@ COMMAND = [sys.executable, "-m", "sniffkit", "live", "eth0"]
 READY = "The socket is open|This root counts"
 
 
-class Nowhere:
-    """A scenario wants to be recorded; here others do that."""
-
-    written = 0
-
-    def write(self, *_: object, **__: object) -> None: ...
-
-    def flush(self) -> None: ...
-
-
 @dataclass(frozen=True)
 class Watched:
     """What was played, and what the three captures had in the end: files, and lines with the time each was there."""
 
     played: str
+    folder: Path
     by_tcpdump: Path
     by_programs: Path
     records: list[dict[str, Any]]
@@ -133,8 +125,7 @@ def test_scenarios_played_for_real(played: str, tmp_path: Path) -> None:
 
 def watch(played: str, folder: Path) -> Watched:
     """Play scenarios while three captures run."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("SUDO_", "LC_", "COLUMNS"))}
-    env |= {"LANG": "C.UTF-8", "XDG_STATE_HOME": str(folder), "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    env = environment(folder, TERM="xterm")
     files = [folder / name for name in ("tcpdump.pcap", "programs.pcapng", "person.pcap")]
     screen, said = Screen(), folder / "said"
     with Classroom(ask_arp=True, ipv6=True) as room, tcpdump(room.client, "eth0", files[0]), said.open("wb") as aside:
@@ -168,18 +159,12 @@ def watch(played: str, folder: Path) -> Watched:
             reader.join(5)
             screen.close()
     assert (programs.returncode, person.returncode) == (0, 0)
-    return Watched(played, files[0], files[1], [json.loads(line) for line in gathered], files[2], screen.lines)
+    return Watched(played, folder, files[0], files[1], [json.loads(line) for line in gathered], files[2], screen.lines)
 
 
 def octets_of(path: Path) -> list[bytes]:
     with open_capture(str(path)) as source:
         return [batch.packet(row) for batch in source for row in range(len(batch))]
-
-
-def explained(path: Path) -> list[dict[str, Any]]:
-    command = [sys.executable, "-m", "sniffkit", "explain", "-q", "--json", str(path)]
-    done = subprocess.run(command, capture_output=True, check=True, cwd=ROOT)
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def has_packet_for_packet_what_tcpdump_captured(watched: Watched) -> None:
@@ -193,7 +178,7 @@ def has_packet_for_packet_what_tcpdump_captured(watched: Watched) -> None:
 
 
 def has_the_states_and_steps_of_explain_on_the_saved_file(watched: Watched) -> None:
-    assert watched.records == explained(watched.by_programs)
+    assert watched.records == explained(watched.folder, watched.by_programs)
     found = {step for record in watched.records if record["tcp"] for step in record["tcp"]["steps"]}
     marks = {mark for record in watched.records if record["tcp"] for mark in record["tcp"]["marks"]}
     if watched.played == "in order":
@@ -209,7 +194,7 @@ def shows_each_step_and_exchange_within_a_quarter_of_a_second(watched: Watched) 
         if found := re.match(r" *(\d+)  ", line):
             shown.setdefault(int(found[1]), now)
     waits = {}
-    for record in explained(watched.by_person):
+    for record in explained(watched.folder, watched.by_person):
         step = record["tcp"] is not None and record["tcp"]["steps"]
         if step or {"arp", "dns"} & set(record["protocols"]):
             waits[record["number"]] = shown[record["number"]] - float(record["time_epoch"])
