@@ -1,20 +1,21 @@
 """Which segment an acknowledgment answers, and how long that took, for a batch at a time.
 
-Where all segments of a direction end one after the other and acks only move forward, an ack answers the first segment
-that ends at its number: one search in sorted columns. Other streams of the batch, those with spurious retransmissions
-or keep-alives, go through the plain list (``tcp_open_segments``).
+Where all segments of a direction end one after the other and acks only move forward, columns tell it
+(``ack_columns``). Other streams of the batch, those with spurious retransmissions or keep-alives, go through the plain
+list (``open_segments``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sniffkit.analysis.segments import ACK, FIN, SYN
+from sniffkit.analysis.tcp.ack_columns import AckColumns, Pending
 from sniffkit.analysis.tcp.mark_names import Mark
-from sniffkit.analysis.tcp.marks_sequential import MOST_UNACKNOWLEDGED, after
+from sniffkit.analysis.tcp.marks_sequential import after
 from sniffkit.analysis.tcp.open_segments import Sent, UnacknowledgedList
 
 if TYPE_CHECKING:
@@ -22,13 +23,10 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.streams import StreamNumbers
-    from sniffkit.analysis.tcp.lanes import Groups, Lanes
+    from sniffkit.analysis.tcp.lanes import Groups
     from sniffkit.analysis.tcp.marks import Marks
     from sniffkit.analysis.tcp.marks_columns import LaneColumns
 
-_NEAR = 1 << 30
-"""Numbers further apart than this in a batch are left to the plain list."""
-_NONE_YET = -(1 << 31)
 _LANES_KEPT = 200_000
 _AGAIN = np.uint16(Mark.RETRANSMISSION | Mark.FAST_RETRANSMISSION | Mark.SPURIOUS_RETRANSMISSION)
 
@@ -51,28 +49,6 @@ class AckTimes:
     rto_ns: NDArray[np.int64] | None = None
 
 
-@dataclass(slots=True)
-class _Pending:
-    """Segments that earlier batches left unacknowledged, sorted by stream and direction (``lane`` = 2 streams + it).
-
-    lane: int64; start, end: uint32; number, time: int64, all (k,)
-    """
-
-    lane: NDArray[np.int64]
-    start: NDArray[np.uint32]
-    end: NDArray[np.uint32]
-    number: NDArray[np.int64]
-    time: NDArray[np.int64]
-
-    def take(self, which: NDArray[Any]) -> _Pending:
-        return _Pending(self.lane[which], self.start[which], self.end[which], self.number[which], self.time[which])
-
-
-def _joined(*parts: _Pending) -> _Pending:
-    columns = ("lane", "start", "end", "number", "time")
-    return _Pending(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
-
-
 class TcpAckTimes:
     """Ack times of TCP streams, fed batch by batch with the marks of the same batch.
 
@@ -83,7 +59,7 @@ class TcpAckTimes:
     def __init__(self, *, in_flight: bool = False) -> None:
         self.in_flight = in_flight
         none = np.zeros(0, np.int64)
-        self._pending = _Pending(none, none.astype(np.uint32), none.astype(np.uint32), none, none)
+        self._pending = Pending(none, none.astype(np.uint32), none.astype(np.uint32), none, none)
         self._with_loss: set[int] = set()  # lanes of which something before the list is missing
         self._highest: dict[int, tuple[int, int]] = {}  # of a lane the furthest end so far, and when it was reached
 
@@ -121,7 +97,7 @@ class TcpAckTimes:
             self._one_by_one(segments, numbers, marks, groups, mine, np.flatnonzero(doubtful), told, sacked)
         return told
 
-    def _split(self, groups: Groups) -> tuple[_Pending, _Pending]:
+    def _split(self, groups: Groups) -> tuple[Pending, Pending]:
         """Return the pending segments of the batch's streams, their lanes counted within the batch, and all others."""
         pending = self._pending
         stream = pending.lane >> 1
@@ -136,87 +112,19 @@ class TcpAckTimes:
         segments: Segments,
         groups: Groups,
         columns: LaneColumns,
-        mine: _Pending,
+        mine: Pending,
         told: AckTimes,
     ) -> NDArray[np.bool_]:
         """Tell the streams that are in order; return the groups that are not: bool (g,)."""
-        lanes = columns.lanes
-        rows = columns.rows
-        counted = rows & ((columns.length > 0) | ((columns.flags & (SYN | FIN)) != 0))
-        sent = np.flatnonzero(counted)
-        reference = columns.start
-        doubtful = np.zeros(len(lanes.head), np.bool_)
-
-        # Acks, each judged against the other lane; only those that find something to acknowledge count.
-        target = lanes.lane ^ 1
-        entries = np.cumsum(counted)
-        entries -= entries[lanes.head][lanes.lane]
-        waiting = np.bincount(mine.lane, minlength=len(lanes.head)) > 0
-        some = rows & ((entries[lanes.other] > 0) | waiting[target])
-        number = (columns.ack - reference[target]).view(np.int32).astype(np.int64)
-        wild = some & ((np.abs(number) > _NEAR) | ((columns.flags & ACK) == 0))
-        doubtful[target[wild]] = True
-        upto = np.where(some, number, _NONE_YET)
-        shift = lanes.lane << 34
-        upto = np.maximum.accumulate(upto + shift) - shift
-        before = np.empty_like(upto)
-        before[1:], before[:1] = upto[:-1], upto[:1]
-        asks = np.flatnonzero(some & (number > before))
-
-        # What was sent, earlier batches' first; what ends at or before an ack already seen breaks the order.
-        lane = np.concatenate((mine.lane, lanes.lane[sent]))
-        end = np.concatenate((mine.end, columns.end[sent]))
-        ends = (end - reference[lane]).view(np.int32).astype(np.int64)
-        stale = ends[len(mine.lane) :] <= upto[lanes.other[sent]]
-        doubtful[lanes.lane[sent[stale]]] = True
-        doubtful[lane[np.abs(ends) > _NEAR]] = True
-        doubtful |= np.bincount(lane, minlength=len(doubtful)) > MOST_UNACKNOWLEDGED
-        start = np.concatenate((mine.start, columns.sequence[sent]))
-        frame = np.concatenate((mine.number, segments.number[lanes.segment[sent]]))
-        time = np.concatenate((mine.time, columns.time[sent]))
-        when = np.concatenate((np.full(len(mine.lane), -1), lanes.segment[sent]))
-        key = (lane << 34) + ends
-        order = np.arange(len(key))
-        if (key[1:] < key[:-1]).any():
-            order = np.argsort(key, kind="stable")
-            key = key[order]
-
-        self._answer(lanes, columns, asks, target, number, key, frame[order], time[order], when[order], told)
-        last = np.append(lanes.head[1:], len(lanes.segment)) - 1
-        final = upto[last][np.arange(len(last)) ^ 1]  # how far each lane is acknowledged
-        group_doubtful: NDArray[np.bool_] = doubtful[0::2] | doubtful[1::2]
-        fine = np.repeat(~group_doubtful, 2)
-        seen = final > _NONE_YET
-        stays = fine[lane] & (ends > final[lane])
-        part = (start - reference[lane]).view(np.int32) < final[lane]
-        start = np.where(part & seen[lane], reference[lane] + final[lane].astype(np.uint32), start)
-        stream = groups.stream[lane >> 1] * 2 + (lane & 1)
-        left = _Pending(stream, start, end, frame, time).take(stays)
-        self._pending = _joined(self._pending, left)
-        return group_doubtful
-
-    @staticmethod
-    def _answer(
-        lanes: Lanes,
-        columns: LaneColumns,
-        asks: NDArray[np.int64],
-        target: NDArray[np.int64],
-        number: NDArray[np.int64],
-        key: NDArray[np.int64],
-        frame: NDArray[np.int64],
-        time: NDArray[np.int64],
-        when: NDArray[np.int64],
-        told: AckTimes,
-    ) -> None:
-        """Find the segment that each ack answers."""
-        if not len(key):
-            return
-        wanted = (target[asks] << 34) + number[asks]
-        at = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
-        segment = lanes.segment[asks]
-        hit = (key[at] == wanted) & (when[at] < segment)
-        told.frame[segment[hit]] = frame[at[hit]]
-        told.rtt_ns[segment[hit]] = columns.time[asks[hit]] - time[at[hit]]
+        acks = AckColumns(segments, columns, mine)
+        places, frame, rtt_ns = acks.answers()
+        at = columns.lanes.segment[places]
+        told.frame[at], told.rtt_ns[at] = frame, rtt_ns
+        doubtful: NDArray[np.bool_] = acks.doubtful[0::2] | acks.doubtful[1::2]
+        left = acks.left(np.repeat(~doubtful, 2))
+        left.lane = groups.stream[left.lane >> 1] * 2 + (left.lane & 1)
+        self._pending = Pending.joined(self._pending, left)
+        return doubtful
 
     def _one_by_one(
         self,
@@ -224,7 +132,7 @@ class TcpAckTimes:
         numbers: StreamNumbers,
         marks: Marks,
         groups: Groups,
-        mine: _Pending,
+        mine: Pending,
         which: NDArray[np.int64],
         told: AckTimes,
         sacked: NDArray[np.int64] | None,
@@ -306,5 +214,5 @@ class TcpAckTimes:
         ]
         if rows:
             name_of, start, end, number, time = (np.array(column, np.int64) for column in zip(*rows, strict=True))
-            left = _Pending(name_of, start.astype(np.uint32), end.astype(np.uint32), number, time)
-            self._pending = _joined(self._pending, left)
+            left = Pending(name_of, start.astype(np.uint32), end.astype(np.uint32), number, time)
+            self._pending = Pending.joined(self._pending, left)

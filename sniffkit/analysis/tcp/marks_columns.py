@@ -31,7 +31,8 @@ class LaneColumns(SentColumns):
 
     repeats_syn: bool (m,) by segment; group: int64 (g,) place of each stream in ``scales`` and ``round_trips``, None
                  where it is the same
-    mask:      uint16 (n,) bits of ``Mark``; duplicate: int64, the places of duplicate acks
+    mask:      uint16 (n,) bits of ``Mark``; duplicate: int64, the places of duplicate acks; beyond: int64, of acks past
+               all that was seen of the other side
     edge_lag: for each lane with gaps, the segments after and up to which its contiguous edge stands at a number
     """
 
@@ -168,6 +169,7 @@ class LaneColumns(SentColumns):
         opens = self.advances & ~self._at_next & (self.next_before != 0)
         opens[head] = (self.lane_state["edge"] != self.lane_state["next"]).reshape(-1)
         gaps = np.flatnonzero(opens)
+        self.beyond = np.flatnonzero(unseen)
         if len(gaps):
             follow_gaps(self, gaps, acks, unseen)
         # A SYN sent again pulls `next` back to the edge: nothing to do if it is there already.
