@@ -34,8 +34,8 @@ def read_ahead(items: Iterable[Item], prepare: Callable[[Item], Ready], depth: i
 
     def work() -> None:
         try:
-            for item in items:
-                if not hand_over((prepare(item), None, False)):
+            for prepared in map(prepare, items):  # which keeps no item while the next one is made
+                if not hand_over((prepared, None, False)):
                     return
             hand_over((None, None, True))
         except BaseException as error:

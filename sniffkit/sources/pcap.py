@@ -84,12 +84,11 @@ class PcapSource(FileSource):
                 used = int(starts[kept])
                 starts, records, captured, length = starts[:kept], records[:kept], captured[:kept], length[:kept]
             need = self._why_stopped(used, self.packets + len(starts) + 1)
-            octets = window.advance(used, need)
             time_ns = records["seconds"].astype(np.int64) * 1_000_000_000
             # A fraction of a second or more is a lie; 32 bits bound what it adds to the seconds, as in tshark.
             time_ns += (records["fraction"] * np.uint32(self.tick)).astype(np.int32)
             yield from self.hand_out(
-                octets,
+                window.advance(used, need),  # kept in no variable, so that it is free again when the batch is
                 starts + self.header,
                 captured,
                 np.minimum(length, MAX_LENGTH),

@@ -117,6 +117,7 @@ class PcapngSource(FileSource):
                 yield from self.hand_out(
                     octets, run.offset, run.captured, run.length, run.time_ns, run.link_type, run.interface
                 )
+            del octets  # free again when the batches are
             if self._section is not None:
                 self._tell_interfaces(self._section.interfaces)
         self.note_failure(self._found + 1, window.start + window.filled)

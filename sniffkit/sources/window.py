@@ -29,13 +29,19 @@ class Window:
         self.start = start
         self.filled = 0
         self.ended = False
-        self.buffer = self._new_buffer(size, 0)
-
-    def _new_buffer(self, size: int, least: int) -> NDArray[np.uint8]:
-        return np.empty(max(size, least) + GUARD, np.uint8)
+        self._room = size  # for octets, in the next buffer
+        self._rest = np.empty(0, np.uint8)  # what is carried over into it
+        self.buffer = self._rest
 
     def read(self) -> None:
-        """Read on behind what is there, until the buffer is full, the stream ends or a pipe pauses."""
+        """Read on behind what is there, until the buffer is full, the stream ends or a pipe pauses.
+
+        The buffer is made only now: by now the batch before may have let go of its own, which then is used again and
+        stands in the processor's cache still.
+        """
+        if not len(self.buffer):
+            self.buffer = np.empty(self._room + GUARD, np.uint8)
+            self.buffer[: self.filled] = self._rest
         room = len(self.buffer) - GUARD
         if self._prefix:
             first, self._prefix = self._prefix[: room - self.filled], self._prefix[room - self.filled :]
@@ -51,13 +57,13 @@ class Window:
         """Go on behind the first ``used`` octets in a new buffer with room for ``need``; return the old one.
 
         What was not used is carried over; in the old buffer it is made GUARD zero octets. The old buffer now
-        belongs to the batch that is made of it.
+        belongs to the batch that is made of it; the new one is there after the next ``read``.
         """
         old = self.buffer
-        rest = self.filled - used
-        self.buffer = self._new_buffer(max(self._size, need), rest)
-        self.buffer[:rest] = old[used : self.filled]
+        self._rest = old[used : self.filled].copy()
+        self._room = max(self._size, need, len(self._rest))
+        self.buffer = np.empty(0, np.uint8)
         old[used : used + GUARD] = 0
         self.start += used
-        self.filled = rest
+        self.filled = len(self._rest)
         return old
