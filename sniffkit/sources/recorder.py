@@ -28,7 +28,8 @@ TAKEN_AT_ONCE = 65_536
 """Packets that are handed on together: longer batches cost no less a packet, and more memory."""
 
 LOOK_UP = 0.1
-"""Seconds after which the recorder looks whether it has been told to stop, even if no packet comes."""
+"""Seconds after which the recorder looks whether it has been told to stop, even if no packet comes; the source's delay
+where that is longer, for each look costs as much as some hundred packets."""
 
 AFTERWARDS = 0.07
 """Seconds it goes on after being told to stop, besides the source's delay: what was captured before that is still in
@@ -144,7 +145,7 @@ class Recorder:
             if self._stop_ns and end == float("inf"):
                 end = time.monotonic() + self.source.delay + AFTERWARDS
                 self.source.hurry()
-            left = min(LOOK_UP, end - time.monotonic())
+            left = min(max(LOOK_UP, self.source.delay), end - time.monotonic())
             if self._seconds:
                 left = min(left, max(self._seconds - (time.monotonic() - begin), 0.001))
             if left <= 0:
