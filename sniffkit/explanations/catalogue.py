@@ -108,7 +108,7 @@ class Catalogue:
             if self.language == "en" and counts(text):
                 self._counting.add(text)
         shown = {name: self._shown(name, values) for name in names}
-        if text in self._counting:
+        if text in self._counting and any(str(value) == "1" for value in shown.values()):
             text = in_the_singular(text, shown)
         return text.format_map(shown)
 

@@ -122,9 +122,8 @@ def epoch(nanoseconds: int | None) -> str | None:
     """Write a time as tshark's frame.time_epoch: seconds with nine decimals."""
     if nanoseconds is None:
         return None
-    sign = "-" if nanoseconds < 0 else ""
-    seconds, rest = divmod(abs(nanoseconds), 10**9)
-    return f"{sign}{seconds}.{rest:09d}"
+    digits = f"{abs(nanoseconds):010d}"
+    return f"{'-' if nanoseconds < 0 else ''}{digits[:-9]}.{digits[-9:]}"
 
 
 CSV_COLUMNS = (
