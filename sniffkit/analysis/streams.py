@@ -285,7 +285,7 @@ def _splits(
 
     Almost no group needs the walk: only one in which some SYN does not repeat the base its side began with.
     """
-    syn = np.flatnonzero(groups.flags & SYN)
+    syn = np.flatnonzero((groups.flags & SYN) != 0)
     of, side = groups.of[syn], groups.side[syn]
     set_by = np.where(side == 0, setter[0][of], setter[1][of])
     differs = (syn > set_by) & (groups.sequence[syn] != np.where(side == 0, first[0][of], first[1][of]))

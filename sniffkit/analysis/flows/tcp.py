@@ -193,7 +193,7 @@ class TcpFlows:
             self._add_events(groups, marks)
         self._add_flags(segments, numbers, real & (again == 0), stamped)
         times = self._ack_times.feed(segments, numbers, marks)
-        at = np.flatnonzero(times.frame)
+        at = np.flatnonzero(times.frame != 0)
         self._answer_times.feed(self.table, numbers.stream[at] * 2 + numbers.direction[at], times.rtt_ns[at])
         self.outcomes.feed(segments, numbers, marks, twice)
         if len(marks.let_go):
@@ -209,7 +209,7 @@ class TcpFlows:
     def _add_events(self, groups: Groups, marks: Marks) -> None:
         mask = marks.mask[groups.order]
         size = 2 * len(groups.stream)
-        at = np.flatnonzero(mask)
+        at = np.flatnonzero(mask != 0)
         marked, lane = mask[at], 2 * groups.of[at] + groups.second[at]
         for name, mark in EVENTS.items():
             which = lane[(marked & np.uint16(mark)) != 0]
@@ -237,7 +237,7 @@ class TcpFlows:
         self, segments: Segments, numbers: StreamNumbers, real: NDArray[np.bool_], stamped: NDArray[np.bool_]
     ) -> None:
         """Note what the SYNs offer, and which streams have had a FIN or RST."""
-        ending = np.flatnonzero(segments.flags & (FIN | RST))
+        ending = np.flatnonzero((segments.flags & (FIN | RST)) != 0)
         self.table["ending"][numbers.stream[ending]] = True
         syn = np.flatnonzero(((segments.flags & SYN) != 0) & real)
         if not len(syn):

@@ -255,7 +255,7 @@ class TcpMarks:
         columns = LaneColumns(segments, lanes, carried, marks._scales, marks._round_trips, batch.repeats_syn, place)
         columns.evaluate()
         marks._columns, marks._placed = columns, placed
-        marked = np.flatnonzero(columns.mask)
+        marked = np.flatnonzero(columns.mask != 0)
         marks.mask[lanes.segment[marked]] = columns.mask[marked]
         if len(columns.duplicate):
             latest = columns.latest_change(columns.duplicate)
