@@ -25,6 +25,10 @@ _FULL, _DATA, _BARE, _FIN, _RST = 4, 16, 64, 256, 1024
 """Bits kept of a stream; the last five for direction 0, the next bit each for direction 1: an ack of everything since
 the latest SYN, FIN or RST; data; a bare ack; a FIN; a RST."""
 
+_COUNTED, _MOST_COUNTED = 12, 12
+"""From this bit on it is counted how many SYNs, FINs and RSTs a stream has had; with more it is given up, so that what
+is kept of a conversation does not grow with its packets."""
+
 _NEAR = 1 << 29
 _MOST_REPEATS = 9
 """With more than this a conversation is given up: Zeek's T is written again at the tenth."""
@@ -88,6 +92,8 @@ class WordRows:
         self._advance = (columns.end - self._own).view(np.int32)
         self._behind = self._other - columns.ack  # of an ack that confirms nothing unseen: how much it leaves open
         self.notable = np.flatnonzero(((flags & (SYN | FIN | RST)) != 0) & columns.rows)
+        counted = np.bincount(lanes.lane[self.notable] >> 1, minlength=len(seen))
+        self._counted = (seen >> np.uint16(_COUNTED)) + counted
         self.full = columns.rows & ((flags & ACK) != 0) & (self._behind == 0)
         self.repeats = np.flatnonzero((columns.length > 0) & (self._advance <= 0) & columns.rows & ((flags & SYN) == 0))
         lane = lanes.lane[self.repeats]
@@ -130,6 +136,7 @@ class WordRows:
         odd[self.repeats[self.rank >= _MOST_REPEATS]] = True
         odd &= columns.rows
         streams: NDArray[np.bool_] = np.logical_or.reduceat(odd, lanes.head[0::2])
+        streams |= self._counted > _MOST_COUNTED
         return streams
 
     def _older_acks(self) -> NDArray[np.int64]:
@@ -248,6 +255,8 @@ class WordRows:
             some = np.zeros(len(self._lanes.head), np.uint16)
             some[lane] = bit
             seen |= some[0::2] | (some[1::2] << np.uint16(1))
+        seen &= np.uint16((1 << _COUNTED) - 1)
+        seen |= np.minimum(self._counted, 15).astype(np.uint16) << np.uint16(_COUNTED)
         return seen
 
     def repeats_after(self) -> NDArray[np.uint16]:
