@@ -168,6 +168,39 @@ def test_options_are_found_in_all_headers_at_once() -> None:
     assert (index.tolist(), values.tolist()) == ([2, 2], [2, 4])
 
 
+def test_headers_far_behind_a_packets_first_octets_are_read_like_near_ones() -> None:
+    """The first octets of all packets are copied side by side; what stands behind them is read in its place."""
+    segment = TCP(sport=1, dport=2, options=[("NOP", None), ("NOP", None), ("Timestamp", (7, 8))])
+    packets = []
+    for tags in range(20):
+        frame = ETHER
+        for tag in range(tags):
+            frame /= Dot1Q(vlan=tag)
+        packets.append(bytes(frame / V4 / segment))
+    assert differences(batch_of(packets)) == []
+    for some in (packets, *([packet] for packet in packets)):
+        index, values = Columns(batch_of(some)).sparse("tcp.options.timestamp.tsval")
+        assert index.tolist() == list(range(len(some)))
+        assert set(values.tolist()) == {7}
+
+
+@pytest.mark.parametrize(("shape", "found"), [
+    ("0101080a 00000007 00000008", [7]),  # as nearly every segment has it
+    ("080a0000 00070000 00080101", [7]),
+    ("0101080b 00000007 00000008", []),   # one octet longer than there is room for
+    ("01010809 00000007 00000008", []),
+    ("010103f4 00000007 00000008", []),
+    ("01000000 080a0000 00070000", []),   # behind the end of the list
+])  # fmt: skip
+def test_an_option_that_fills_its_header_is_one_like_any_other(shape: str, found: list[int]) -> None:
+    options = bytes.fromhex(shape)
+    usual = bytes(ETHER / V4 / TCP(dataofs=8) / Raw(options))
+    syn = bytes(ETHER / V4 / TCP(flags="S", options=[("MSS", 1460), ("Timestamp", (9, 0))]))
+    index, values = Columns(batch_of([usual, syn, usual])).sparse("tcp.options.timestamp.tsval")
+    assert values.tolist() == [*found, 9, *found]
+    assert index.tolist() == ([0, 1, 2] if found else [1])
+
+
 def test_fields_that_only_some_messages_have_are_sparse() -> None:
     packets = [
         bytes(ETHER / V4 / ICMP(type=3, code=4, nexthopmtu=1400) / IP() / UDP()),
