@@ -109,7 +109,7 @@ class Clock:
             seconds = np.array([each // SECOND for each in whole], np.uint64)
             fraction = np.array([each % SECOND for each in whole], np.uint64)
         offset = max(-(2**62), min(self.offset, 2**62))
-        total = np.minimum(seconds, np.uint64(2**62)).astype(np.int64) + offset
+        total = np.minimum(seconds, np.uint64(2**62 - 1)).astype(np.int64) + offset
         most = LATEST // SECOND
         nanoseconds: NDArray[np.int64] = np.clip(total, -most, most) * SECOND + fraction.astype(np.int64)
         nanoseconds[total > most] = LATEST

@@ -20,6 +20,7 @@ from tests.sources.by_hand import interface, option, packet, section
 @example(9, 0, [2**63 - 1, 2**63, 1_700_000_000_123_456_789])
 @example(0, 0, [9223372036, 9223372037])
 @example(0x8A, -5, [2**64 - 1, 0, 1023])
+@example(0, 2**62, [2**62])
 @settings(max_examples=300, deadline=None)
 def test_a_clock_counts_as_exactly_as_whole_numbers_do(resolution: int, offset: int, ticks: list[int]) -> None:
     per_second = 2 ** (resolution - 128) if resolution >= 128 else 10**resolution
