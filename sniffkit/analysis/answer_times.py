@@ -57,7 +57,7 @@ class AnswerTimes:
         """Write the medians of streams that end (None: of all) and let their times go."""
         lane, time = np.concatenate(self._lane), np.concatenate(self._time)
         if streams is None:
-            self._keep(lane[:0], time[:0])
+            self._keep(lane[:0].copy(), time[:0].copy())  # a view would keep all
         else:
             ends = np.zeros(max(int(lane.max(initial=0)) >> 1, int(streams.max(initial=0))) + 1, np.bool_)
             ends[streams] = True

@@ -204,6 +204,7 @@ class TcpFlows:
     def finish(self) -> None:
         """Write down everything that is still open."""
         self.outcomes.write()
+        self.marks, self._ack_times = TcpMarks(), TcpAckTimes()  # nobody asks them any more: their room is for records
         self._answer_times.settle(self.table)
 
     def _add_events(self, groups: Groups, marks: Marks) -> None:
