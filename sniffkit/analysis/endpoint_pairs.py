@@ -6,6 +6,8 @@ rows of a batch together. They are what remains of a conversation after its anal
 
 from __future__ import annotations
 
+import math
+import mmap
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -20,6 +22,9 @@ Number = TypeVar("Number", np.int64, np.uint64)
 _EMPTY = -1
 _FILL = 3
 """The table has at least this many places a pair, so that most rows are found at the first probe."""
+
+_OWN_PAGES = 1 << 18
+"""Arrays from this many octets on that grow stand in pages of their own."""
 
 _MAPPED = 0xFFFF
 """The upper 16 bits of an end's number where it is exact: those that stand before an IPv4 address mapped into IPv6."""
@@ -289,7 +294,13 @@ def same_address(one: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray[
 def grown(values: NDArray[Any], size: int, fill: int = 0) -> NDArray[Any]:
     """Return a copy with ``size`` entries, the new ones ``fill``."""
     shape = (size, *values.shape[1:])
-    larger = np.full(shape, fill, values.dtype) if fill else np.zeros(shape, values.dtype)  # zeros take no room yet
+    octets = math.prod(shape) * values.dtype.itemsize
+    if octets < _OWN_PAGES:
+        larger = np.zeros(shape, values.dtype)
+    else:  # pages of its own: what is not used takes no room, and what is outgrown leaves no hole
+        larger = np.frombuffer(mmap.mmap(-1, octets), values.dtype).reshape(shape)
+    if fill:
+        larger[len(values) :] = fill
     larger[: len(values)] = values
     return larger
 
