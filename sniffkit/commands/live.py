@@ -79,7 +79,7 @@ def live(
     by_packet: Annotated[bool, typer.Option("-U", help=say("live-habit"), hidden=True)] = False,
 ) -> None:
     """Capture and tell (the help text stands in texts/help.toml)."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's threads would keep the rights that this one gives up
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # whatever the user set: such threads would keep the rights given up here
     from sniffkit.commands.filtering import chosen_filter
     from sniffkit.commands.watching import LiveWishes, Watching
 
