@@ -95,7 +95,8 @@ def application(arguments: Sequence[str] | None = None) -> int:
             from sniffkit.commands.complaint import wrong_command
 
             raise wrong_command(name, COMMANDS)
-        app = _program(COMMANDS if name is None else [name])
+        # An option before the command may ask for the page that lists all of them.
+        app = _program([name] if name is not None and name == given[0] else COMMANDS)
         return int(app(given or ["--help"], standalone_mode=False) or 0)
     except typer.TyperException as error:
         from sniffkit.commands.complaint import wrong_option

@@ -144,6 +144,12 @@ def test_standard_output_may_be_closed() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
+def test_help_before_a_command_lists_every_command(sniffkit: Callable[..., Any]) -> None:
+    every = sniffkit("--help", debug=False).out
+    assert "explain" in every
+    assert sniffkit("--help", "flows", debug=False).out == every
+
+
 @pytest.mark.parametrize("arguments", [("--lang", "zh", "--help"), ("--help", "--lang", "zh"), ("--lang=zh",)])
 def test_the_language_may_stand_before_the_command(sniffkit: Callable[..., Any], arguments: tuple[str, ...]) -> None:
     """Help is Chinese to the last line, Typer's own options too."""
