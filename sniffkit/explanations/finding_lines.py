@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +26,27 @@ class FindingLine:
 def finding_line(finding: Finding, catalogue: Catalogue) -> FindingLine:
     """Return a finding in words."""
     flow = finding.flow
-    where = ""
-    if flow is not None:
+    if flow is None:
+        where = str(finding.fact.values.get("address") or catalogue.text("flows.found-everywhere"))
+    else:
         where = f"{flow.protocol} {flow.stream}  {end_text(flow.client)} → {end_text(flow.server)}"
-    rfc = catalogue.text(finding.fact.id, "rfc")
+    rfc = _cited(catalogue.text(finding.fact.id, "rfc"), catalogue)
     see = rfc
     if finding.packets:
-        more = "flows.found-packets-more" if finding.count > len(finding.packets) else "flows.found-packets"
+        more = "flows.found-packet" if len(finding.packets) == 1 else "flows.found-packets"
+        if finding.count > len(finding.packets):
+            more = "flows.found-packets-more"
         see = f"{catalogue.text(more, packets=tuple(finding.packets))} · {rfc}"
     return FindingLine(where, catalogue.text(finding.fact.id, "text", **finding.fact.values), see, finding.filter)
+
+
+def _cited(rfcs: str, catalogue: Catalogue) -> str:
+    """Return ``RFC 5681 section 3, RFC 6298`` as a reader of this language cites it."""
+    cited = (
+        re.sub(r"section ([\d.]+)", lambda found: catalogue.text("flows.found-section", section=found[1]), rfc)
+        for rfc in rfcs.split(", ")
+    )
+    return catalogue.listed(tuple(cited))
 
 
 def finding_record(finding: Finding, catalogue: Catalogue) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class Details:
 
     def course(self, flow: Flow, begin_ns: int | None) -> str:
         """Return when a conversation began, how long its handshake took on either side, and its longest silence."""
-        parts = [self._say("packets", first=flow.first_packet, last=flow.last_packet)]
+        which = "packet" if flow.first_packet == flow.last_packet else "packets"
+        parts = [self._say(which, first=flow.first_packet, last=flow.last_packet)]
         if flow.start_ns is not None and begin_ns is not None:
             parts.append(self._say("begins", after=f"{(flow.start_ns - begin_ns) / 1e9:.6f}"))
         if flow.handshake_ns is not None and flow.handshake_server_ns is not None:
@@ -46,7 +47,7 @@ class Details:
         if (answer := end.answer) is not None:
             times = {"least": answer.least, "median": answer.median, "greatest": answer.greatest}
             named = {name: self._time(value) for name, value in times.items()}
-            parts.append(self._say("acks", count=answer.count, **named))
+            parts.append(self._say("acks" if answer.count > 1 else "acks-once", count=answer.count, **named))
         counts = {
             "again": end.retransmissions,
             "fast": end.fast_retransmissions,

@@ -227,9 +227,9 @@ def test_a_remembered_verdict_is_the_verdict() -> None:
 @pytest.mark.parametrize(
     ("language", "told"),
     [
-        ("en", ["between here and the server", "median", "SYN offers MSS 1460, scale 2^7, SACK, time stamps",
+        ("en", ["between here and the server", "median", "SYN offers MSS 1460, scale 2^7, SACK, timestamps",
                 "zero windows 3", "longest silence 717 ms, ended by packet 13"]),
-        ("zh", ["抓包点到服务器", "中位数", "SYN 提供 MSS 1460、窗口扩大 2^7、SACK、时间戳", "零窗口 3",
+        ("zh", ["抓包点到服务器", "中位数", "SYN 提供 MSS 1460、窗口扩大因子 2^7、SACK、时间戳", "零窗口 3",
                 "最长沉默 717 ms，由分组 13 结束"]),
     ],
 )  # fmt: skip

@@ -258,22 +258,31 @@ def _of_flow(flow: Flow, packets: dict[tuple[int, str], tuple[int, tuple[int, ..
 def _of_segments(flow: Flow, add: Callable[..., None]) -> None:
     """Add the findings that single segments of a TCP conversation make."""
     client, server = flow.client, flow.server
+    half_open = "half-open" in flow.course  # then the SYN comes again and a new number follows, though nothing is lost
 
     def counted(one: int, other: int) -> dict[str, object]:
-        return {"end": "client" if one >= other else "server", "count": one + other}
+        return {"end": _whose(one, other), "count": one + other}
 
     if client.zero_windows or server.zero_windows:
         values = counted(client.zero_windows, server.zero_windows)
         add(Fact("flows.found.zero-window", "note", values), "zero_window", "tcp.analysis.zero_window")
-    if flow.retransmissions and flow.opened != "unanswered":
+    if flow.retransmissions > (client.syns - 1 if half_open else 0) and flow.opened != "unanswered":
         values = counted(client.retransmissions, server.retransmissions)
         add(Fact("flows.found.retransmission", "note", values), "retransmission", "tcp.analysis.retransmission")
     if client.out_of_order or server.out_of_order:
         values = counted(client.out_of_order, server.out_of_order)
         add(Fact("flows.found.out-of-order", "note", values), "out_of_order", "tcp.analysis.out_of_order")
-    if client.lost_segments or server.lost_segments:
+    if client.lost_segments + server.lost_segments > half_open:
         values = counted(client.lost_segments, server.lost_segments)
         add(Fact("flows.found.not-captured", "note", values), "lost_segment", "tcp.analysis.lost_segment")
+
+
+def _whose(client: int, server: int) -> str:
+    """Return which end did something so often: a word of ``texts/words.toml``."""
+    if client == server:
+        return "both-ends"
+    most = "client" if client > server else "server"
+    return f"mostly-{most}" if client and server else f"only-{most}"
 
 
 def _ends(flow: Flow) -> tuple[int, ...]:

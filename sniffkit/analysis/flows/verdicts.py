@@ -31,7 +31,7 @@ def verdict(flow: Flow) -> list[Fact]:
         return [Fact("flows.echo-unanswered", "warning", {"asked": asked})]
     if asked and answered:
         return [Fact("flows.datagrams", "note", {"asked": asked, "answered": answered})]
-    return [Fact("flows.datagrams-one-way", "note", {"end": "client" if asked else "server", "count": flow.packets})]
+    return [Fact("flows.datagrams-one-way" if asked else "flows.datagrams-from-server", "note", {"count": flow.packets})]
 
 
 def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
@@ -133,6 +133,10 @@ def _troubles(flow: Flow) -> list[Fact]:
         found.append(Fact("flows.also-again" if again > 1 else "flows.also-once-again", "note", {"count": again}))
     if order:
         found.append(Fact("flows.also-out-of-order", "note", {"count": order}))
+    if flow.opened == "simultaneous":
+        found.append(Fact("flows.also-simultaneous", "note", {}))
+    if flow.midstream and flow.closed != "open":
+        found.append(Fact("flows.also-midstream", "note", {}))
     if "syn-data" in flow.course:
         found.append(Fact("flows.also-syn-data", "note", {}))
     if "captured-twice" in flow.course:

@@ -114,3 +114,20 @@ def test_the_filters_show_the_packets_in_tshark() -> None:
                 continue
             assert set(one.packets) <= set(tshark_shows(path, one.filter)), (path.name, one.fact.id, one.filter)
     assert len(seen) >= 8
+
+
+def test_nothing_is_said_to_be_lost_where_an_old_connection_stood_in_the_way() -> None:
+    """The SYN comes again and is answered under a number of its own: the half-open connection explains both."""
+    assert ids(found_in(CAPTURES / "half-open-peer.pcap")) == [("half-open", (4, 7, 8))]
+
+
+@pytest.mark.parametrize(
+    ("sample", "whose"),
+    [
+        ("lost-segment", "only-client"),
+        ("fin-again-in-time-wait", "only-server"),
+        ("synack-lost", "both-ends"),  # the SYN came again, and so did its answer
+    ],
+)
+def test_who_sent_again(sample: str, whose: str) -> None:
+    assert [one.fact.values["end"] for one in found_in(CAPTURES / f"{sample}.pcap")] == [whose]
