@@ -165,6 +165,8 @@ class Terminal:
         lines = self._lines_of_a_row(widths)
         for place, row in enumerate(rows):
             for number, columns in enumerate(lines):
+                if not any(row[column] for column in columns) and any(row):
+                    continue  # nothing of this row stands in this line
                 parts = []
                 for column in columns:
                     space = " " * (widths[column] - cells(row[column]))
