@@ -6,6 +6,8 @@ A missing key or language is an error (KeyError), never a silent fallback.
 
 from __future__ import annotations
 
+import errno
+import os
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -147,6 +149,8 @@ class Catalogue:
             value = values[name]
             if name in _ENDS and isinstance(value, str):
                 return self.find(f"words.{value}", "text") or value
+            if name == "reason" and isinstance(value, str) and self.language != "en":
+                return self._refusal(value)
             return self.listed(value) if isinstance(value, tuple) else value
         nanoseconds = values[f"{name}_ns"]
         if nanoseconds is None:  # a packet without a time stamp
@@ -155,11 +159,23 @@ class Catalogue:
             return self.find("words.backwards", "text")
         return duration(nanoseconds, self.language) if isinstance(nanoseconds, int) else nanoseconds
 
+    def _refusal(self, reason: str) -> str:
+        """Return why the operating system refused something; a name may stand before it: ``FILE: Is a directory``."""
+        before, colon, said = reason.rpartition(": ")
+        found = self.find(f"system.{_errors().get(said)}", "text")
+        return f"{before}{colon}{found}" if found else reason
+
     def listed(self, several: tuple[object, ...]) -> str:
         """Write several things one behind the other; ``…`` as the last stands for more of them."""
         *whole, last = map(str, several or ("",))
         text = (self.find("words.comma", "text") or "").join(whole if last == "…" else [*whole, last])
         return (self.find("words.and-more", "text") or "").format(several=text) if last == "…" else text
+
+
+@cache
+def _errors() -> dict[str, str]:
+    """Return the operating system's words for each error -> its name: ``Permission denied`` -> EACCES."""
+    return {os.strerror(number): name for number, name in errno.errorcode.items()}
 
 
 @cache

@@ -47,6 +47,16 @@ def test_a_text_fills_its_blanks_and_says_ends_in_its_language() -> None:
     assert "服务器" in Catalogue("zh").text("tcp.mark.zero_window", **values)
 
 
+def test_the_operating_system_speaks_the_language_too() -> None:
+    """What it refuses is said in Chinese; where it says something unknown, its own words stay."""
+    english, chinese = Catalogue("en"), Catalogue("zh")
+    whole = "{reason}"
+    assert english.filled(whole, reason="Permission denied") == "Permission denied"
+    assert chinese.filled(whole, reason="Permission denied") == "权限不够"
+    assert chinese.filled(whole, reason="a/b: Not a directory") == "a/b: 不是目录"
+    assert chinese.filled(whole, reason="Level 2 halted") == "Level 2 halted"
+
+
 def test_a_missing_text_is_an_error() -> None:
     with pytest.raises(KeyError, match="such"):
         Catalogue("zh").text("no.such.key")
