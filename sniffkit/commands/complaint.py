@@ -98,8 +98,8 @@ def _wrong_value(parameter: Any, said: str, help: str) -> UsageError:
     value = quoted[1] if quoted else said.split(" ", 1)[0]
     option = max(parameter.opts, key=len)
     least, most = getattr(parameter.type, "min", None), getattr(parameter.type, "max", None)
-    if str(parameter.type.name).startswith("float") and not quoted and least is not None:
-        if most is None:
+    if str(parameter.type.name).startswith("float") and least is not None:
+        if most is None or quoted:
             return UsageError("usage.number-small", option=option, value=value, least=least)
         return UsageError("usage.number-between", option=option, value=value, least=least, most=most)
     if str(parameter.type.name).startswith("int"):

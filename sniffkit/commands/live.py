@@ -215,9 +215,12 @@ def _opening_lines(
 ) -> list[str]:
     """Return what is said before the first packet."""
     from sniffkit.explanations.plain import escaped
+    from sniffkit.sources.interfaces import default_routes
 
     say = catalogue.text
-    key = "live.begins-default" if by_default else "live.begins"
+    key = "live.begins"
+    if by_default:
+        key = "live.begins-default" if interface.name in default_routes() else "live.begins-first"
     lines = [] if _law_file() and os.path.exists(_law_file()) else [say("live.law")]
     lines.append(say(key, name=escaped(interface.name), what=say(f"live.what.{interface.what}")))
     if filter:

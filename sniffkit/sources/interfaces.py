@@ -102,8 +102,7 @@ def with_default_route() -> NetworkInterface:
     Raises NotPermitted ``live.no-interface``.
     """
     known = network_interfaces()
-    names = _default_routes() if sys.platform.startswith("linux") else _default_route_of_scapy()
-    for name in names:
+    for name in default_routes():
         for each in known:
             if each.name == name:
                 return each
@@ -111,6 +110,11 @@ def with_default_route() -> NetworkInterface:
         if each.running and each.what != "any":
             return each
     raise NotPermitted("live.no-interface")
+
+
+def default_routes() -> list[str]:
+    """Return the interfaces of the default routes, the preferred ones first."""
+    return _default_routes() if sys.platform.startswith("linux") else _default_route_of_scapy()
 
 
 def _default_routes() -> list[str]:

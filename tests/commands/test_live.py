@@ -206,6 +206,7 @@ def test_what_can_be_typed_wrong(cable: Cable, tmp_path: Path, arguments: list[s
         (["in", "-W", "3", "-w", "a.pcap"], "but not when to go on"),
         (["in", "--duration", "0"], "--duration wants a number from 0.001 on, not 0"),
         (["in", "--duration", "nan"], "--duration wants a number from 0.001 on, not nan"),
+        (["in", "--duration", "ten"], "--duration wants a number from 0.001 on, not ten"),
         (["in", "--table"], "--table draws on a terminal"),
         (["in", "-Y", "tcp.prt == 80"], "          tcp.prt == 80\n          ^~~~~~~\n"),
         (["in", "-q", "-Y", "arp"], "with -q no packet is told"),

@@ -8,7 +8,7 @@ import pytest
 
 from sniffkit.errors import NotPermitted
 from sniffkit.lab.world import World
-from sniffkit.sources.interfaces import choose, network_interfaces, with_default_route
+from sniffkit.sources.interfaces import choose, default_routes, network_interfaces, with_default_route
 from tests.sources.network import Cable, needs_namespaces
 
 pytestmark = needs_namespaces
@@ -50,8 +50,10 @@ def test_by_name_or_by_number(cable: Cable) -> None:
 def test_the_default_route_leads_somewhere(cable: Cable) -> None:
     with cable.near.inside():
         assert with_default_route().name == "out"
+        assert default_routes()[0] == "out"
     with cable.far.inside():  # no default route: the first that carries packets
         assert with_default_route().name == "in"
+        assert default_routes() == []
 
 
 def test_a_machine_without_any() -> None:
