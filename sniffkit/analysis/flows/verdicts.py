@@ -31,7 +31,9 @@ def verdict(flow: Flow) -> list[Fact]:
         return [Fact("flows.echo-unanswered", "warning", {"asked": asked})]
     if asked and answered:
         return [Fact("flows.datagrams", "note", {"asked": asked, "answered": answered})]
-    return [Fact("flows.datagrams-one-way" if asked else "flows.datagrams-from-server", "note", {"count": flow.packets})]
+    return [
+        Fact("flows.datagrams-one-way" if asked else "flows.datagrams-from-server", "note", {"count": flow.packets})
+    ]
 
 
 def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
