@@ -91,6 +91,21 @@ def test_a_table_too_wide_for_the_screen_goes_on_below() -> None:
     ]
 
 
+def test_a_row_has_no_lines_in_which_nothing_stands() -> None:
+    """Further addresses of an interface stand alone in their column; ``any`` has none."""
+    table = Table("", ("no.", "what", "address"), (("0", "a" * 9, "b" * 9), ("", "", "c" * 9), ("1", "d", "")))
+    stream = io.StringIO()
+    Terminal(Screen(stream, 20)).table(table)
+    assert stream.getvalue().splitlines() == [
+        "no.  what",
+        "     address",
+        "0    aaaaaaaaa",
+        "     bbbbbbbbb",
+        "     ccccccccc",
+        "1    d",
+    ]
+
+
 def test_a_packet_without_addresses_has_signs_in_their_place() -> None:
     stream = io.StringIO()
     Terminal(Screen(stream, None)).tell([PacketLesson(Line(1, "0.000000", "", "", "LINKTYPE 250", 5, "5 octets"))])
