@@ -155,7 +155,8 @@ class PacketRing:
         resting = self._rested_until - time.monotonic()
         if resting > 0:
             time.sleep(min(resting, seconds))
-            if resting > seconds:
+            seconds -= resting
+            if seconds < 0:
                 return None
         if not self._status[self._next] & OURS and not self._wait(seconds):
             return None

@@ -39,7 +39,7 @@ the kernel's open block."""
 class Recorder:
     """Records until told to stop, until enough packets or seconds, or until the interface is gone.
 
-    count, seconds: 0 for no limit
+    count, seconds: 0 for no limit; the seconds begin now: what the source captures until ``start`` is recorded too
     keep:    packets are kept for whoever takes them; without it they are only counted and written
     packets, octets: what was recorded so far (octets on the wire)
     waiting: packets not yet taken
@@ -60,6 +60,7 @@ class Recorder:
         self._recording = recording
         self._count = count
         self._seconds = seconds
+        self._begin = time.monotonic()
         self.keep = keep
         self._stop_ns = 0
         self._queue: deque[Batch] = deque()
@@ -136,18 +137,22 @@ class Recorder:
             self._ended = True
             self._changed.notify_all()
 
+    def _look_at_the_clock(self) -> None:
+        """Stop where the time is over, as of the moment when it was."""
+        over = time.monotonic() - self._begin - self._seconds
+        if self._seconds and over >= 0 and not self._stop_ns:
+            self._stop_ns = time.time_ns() - int(over * 1e9)
+
     def _record(self) -> None:
-        begin = time.monotonic()
         end = float("inf")
         while True:
-            if self._seconds and time.monotonic() - begin >= self._seconds:
-                self.stop()
+            self._look_at_the_clock()
             if self._stop_ns and end == float("inf"):
                 end = time.monotonic() + self.source.delay + AFTERWARDS
                 self.source.hurry()
             left = min(max(LOOK_UP, self.source.delay), end - time.monotonic())
             if self._seconds:
-                left = min(left, max(self._seconds - (time.monotonic() - begin), 0.001))
+                left = min(left, max(self._seconds - (time.monotonic() - self._begin), 0.001))
             if left <= 0:
                 return
             batch = self.source.read(left)
@@ -156,6 +161,7 @@ class Recorder:
                     self.stop()
                 continue
             whole = len(batch)
+            self._look_at_the_clock()
             if self._stop_ns and self.source.through == "ring":
                 late = np.flatnonzero(batch.time_ns > self._stop_ns)
                 batch = first_rows(batch, int(late[0])) if len(late) else batch

@@ -295,6 +295,39 @@ def test_a_patient_reader_rests_until_it_has_to_hurry(cable: Cable) -> None:
     assert found is not None
 
 
+def test_the_seconds_of_a_rest_count_among_those_it_may_take(cable: Cable, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sniffkit.sources.packet_ring import PacketRing
+
+    with cable.far.inside():
+        ring = PacketRing("in", rest=60.0)
+    cable.send([frame(60)])
+    assert ring.take(2.0) is not None
+    ring.give_back()
+    waited: list[float] = []
+    monkeypatch.setattr(ring, "_wait", waited.append)
+    ring._rested_until = time.monotonic() + 0.3
+    assert ring.take(0.4) is None
+    assert 0.1 <= waited[0] < 0.4
+    ring.close()
+
+
+def test_a_recorder_that_starts_late_ends_in_time(cable: Cable) -> None:
+    """Between the opening of an interface and the first look modules are loaded and rights given up."""
+    from sniffkit.sources.recorder import Recorder
+
+    with listening(cable.far, "in") as source:
+        recorder = Recorder(source, seconds=0.4)
+        cable.send([frame(60)])
+        time.sleep(0.6)
+        cable.send([frame(61)])
+        recorder.start()
+        found = recorder.take(2.0)
+        assert found is not None
+        assert found.length.tolist() == [60]
+        assert recorder.take(2.0) is None
+        assert recorder.finished
+
+
 def test_packets_are_gathered_until_they_are_due_or_the_end_comes(cable: Cable) -> None:
     from sniffkit.sources.recorder import Recorder
 
