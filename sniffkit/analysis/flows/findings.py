@@ -228,13 +228,14 @@ def _of_flow(flow: Flow, packets: dict[tuple[int, str], tuple[int, tuple[int, ..
         add(Fact("flows.found.vanished", "warning", values), "retransmission", "tcp.analysis.retransmission")
     if flow.closed == "half":
         end = flow.server if flow.closed_by == "client" else flow.client
-        add(Fact("flows.found.close-wait", "warning", {"end": flow.role(end)}), "fin", "tcp.flags.fin == 1")
+        if end.state == "CLOSE-WAIT":
+            add(Fact("flows.found.close-wait", "warning", {"end": flow.role(end)}), "fin", "tcp.flags.fin == 1")
     if flow.opened == "refused":
         add(Fact("flows.found.refused", "warning", {"port": flow.server.port}), "rst", "tcp.flags.reset == 1")
     elif flow.closed == "reset":
         values = {"end": flow.closed_by or "client"}
         add(Fact("flows.found.reset", "warning", values), "rst", "tcp.flags.reset == 1")
-    if flow.opened == "unanswered" and flow.closed == "open":
+    if flow.opened == "unanswered" and flow.closed == "open" and flow.client.syns:
         values = {"count": flow.client.syns}
         add(Fact("flows.found.unanswered", "warning", values), "syn", "tcp.flags.syn == 1")
     _of_segments(flow, add)

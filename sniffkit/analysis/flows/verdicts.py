@@ -84,6 +84,8 @@ def _closing(flow: Flow) -> Fact:
     if flow.opened == "refused":
         return Fact("flows.refused", "warning", {"port": flow.server.port})
     if flow.opened == "unanswered" and flow.closed == "open":
+        if not flow.client.syns:
+            return Fact("flows.no-connection", "warning", {})
         waited: dict[str, object] = {"count": flow.client.syns, "waited_ns": flow.duration_ns}
         return Fact("flows.unanswered" if flow.client.syns < 2 else "flows.unanswered-again", "warning", waited)
     if flow.closed == "reset":
@@ -94,8 +96,9 @@ def _closing(flow: Flow) -> Fact:
         return Fact("flows.reset-data" if octets else "flows.reset-empty", "warning", sent)
     if flow.closed == "half":
         waiting: dict[str, object] = {"end": end, "receiver": _other(end)}
-        repeated = flow.repeated_last > 1
-        return Fact("flows.half-unheard", "warning", waiting) if repeated else Fact("flows.half", "warning", waiting)
+        receiver = flow.server if end == "client" else flow.client
+        heard = receiver.state == "CLOSE-WAIT" and flow.repeated_last <= 1
+        return Fact("flows.half" if heard else "flows.half-unheard", "warning", waiting)
     if flow.closed == "open":
         if flow.repeated_last > 1:
             gone: dict[str, object] = {
