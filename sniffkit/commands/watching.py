@@ -356,7 +356,11 @@ class Watching:
             self.child.terminate()
             self.child.wait()
         elif self.child.returncode:
-            self._say("live.command-failed", command=str(self.child.args[0]), code=self.child.returncode)  # type: ignore[index]
+            command, code = str(self.child.args[0]), self.child.returncode  # type: ignore[index]
+            if code < 0:  # as subprocess has it: the signal's number
+                self._say("live.command-killed", command=command, signal=signal.Signals(-code).name)
+            else:
+                self._say("live.command-failed", command=command, code=code)
 
     def _say(self, key: str, **values: object) -> None:
         self._write(self.catalogue.text(key, "text", **values), "warning")

@@ -121,6 +121,13 @@ def test_it_lasts_as_long_as_the_command(room: Classroom, tmp_path: Path) -> Non
     assert "Summary: one packet" in out.decode()
 
 
+def test_a_command_that_a_signal_ended_is_told_so(cable: Cable, tmp_path: Path) -> None:
+    with live(cable.far, tmp_path, "in", "-q", "--", "sh", "-c", "kill -9 $$") as running:
+        running.wait_for("sh was ended by SIGKILL.")
+        running.process.communicate(timeout=60)
+    assert running.process.returncode == 0
+
+
 def test_count_and_duration(cable: Cable, tmp_path: Path) -> None:
     frames = [bytes.fromhex("020000000002 020000000001 88b5") + bytes(50 + number) for number in range(10)]
     path = tmp_path / "a.pcap"
