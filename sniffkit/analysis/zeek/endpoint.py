@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from enum import IntEnum
+from operator import itemgetter
 
 _MODULO = 0xFFFFFFFF
 _HALF = 0x80000000
@@ -82,28 +84,33 @@ class Endpoint:
             return
         if begin > self.delivered:
             self._keep(begin, stop)
-            above = sum(last - first for first, last in self.blocks)
-            if self.delivered == 1 and self.acked == self.start and above > _MOST_ABOVE_A_HOLE:
-                self.stopped = True
-                self.blocks.clear()
+            if self.delivered == 1 and self.acked == self.start:
+                above = sum(last - first for first, last in self.blocks)
+                if above > _MOST_ABOVE_A_HOLE:
+                    self.stopped = True
+                    self.blocks.clear()
         else:
             self.reach(stop)
 
     def _keep(self, begin: int, stop: int) -> None:
-        """Keep what was seen above a hole; what overlaps or touches becomes one block."""
-        apart = []
-        for block in self.blocks:
-            if block[1] < begin or block[0] > stop:
-                apart.append(block)
-            else:
-                begin, stop = min(begin, block[0]), max(stop, block[1])
-        self.blocks = sorted([*apart, (begin, stop)])
+        """Keep what was seen above a hole; what overlaps or touches becomes one block.
+
+        There may be thousands of blocks, in ascending order and with a hole between any two of them.
+        """
+        first = bisect_left(self.blocks, begin, key=itemgetter(1))
+        last = bisect_right(self.blocks, stop, key=itemgetter(0))
+        if first < last:
+            begin, stop = min(begin, self.blocks[first][0]), max(stop, self.blocks[last - 1][1])
+        self.blocks[first:last] = [(begin, stop)]
 
     def reach(self, number: int) -> None:
         """Count everything up to a relative number as delivered, and the blocks that begin there."""
         self.delivered = number
-        while self.blocks and self.blocks[0][0] <= self.delivered:
-            self.delivered = max(self.delivered, self.blocks.pop(0)[1])
+        done = 0
+        while done < len(self.blocks) and self.blocks[done][0] <= self.delivered:
+            self.delivered = max(self.delivered, self.blocks[done][1])
+            done += 1
+        del self.blocks[:done]
 
     def has_hole(self) -> bool:
         """Return whether octets below the highest number it sent were not seen; a FIN at the end is no octet."""

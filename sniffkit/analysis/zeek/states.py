@@ -8,6 +8,8 @@ order. The words and letters are Zeek's (https://docs.zeek.org, base/protocols/c
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
+from operator import itemgetter
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.zeek.endpoint import (
@@ -294,7 +296,7 @@ class ZeekConnection:
             for some in (end, acker)
         )
         # Blocks neither touch nor overlap, so between two of them there is a hole.
-        below = [block for block in end.blocks if block[0] < relative]
+        below = end.blocks[: bisect_left(end.blocks, relative, key=itemgetter(0))]
         begins = [end.delivered, *(block[1] for block in below)]
         stops = [*(block[0] for block in below), relative]
         holes = [(begin, stop) for begin, stop in zip(begins, stops, strict=True) if begin < stop]

@@ -75,6 +75,20 @@ def test_a_zero_window_is_counted_in_powers_of_ten() -> None:
     assert connection.history == "ShAaww", "w at the first and the tenth"
 
 
+def test_very_many_holes_are_kept_in_order_and_filled_by_one_ack() -> None:
+    """A capture that lacks every second segment: sent here from the last one to the first and back again."""
+    connection = ZeekConnection(SYN, 40_000, 9_999)
+    for side, flags, sequence, acknowledgment, length in [*OPENED, (1, ACK, 501, 101, 0)]:
+        connection.packet(side, flags, sequence, acknowledgment, length, 1000)
+    end, seen = connection.ends[0], range(20, 400_000, 20)
+    end.acked += 1  # else Zeek would give up
+    for begin in [*reversed(seen), *seen]:
+        end.deliver(begin, 10)
+    assert end.blocks == [(begin, begin + 10) for begin in seen]
+    connection.packet(1, ACK, 501, 100 + 399_990, 0, 1000)
+    assert (end.blocks, end.delivered, end.gaps) == ([], 399_990, len(seen))
+
+
 def test_a_server_port_tells_the_responder_where_the_syn_is_missing() -> None:
     """Port 80 sends the first packet seen: that is the responder, so the history begins with ^."""
     connection = ZeekConnection(ACK, 80, 40_000)
