@@ -70,7 +70,7 @@ LAYOUT: Layout = {
     "window_scale": (np.int16, 2, -1),
     "sack_permitted": (np.bool_, 2, 0),
     "timestamps": (np.bool_, 2, 0),
-    "syn": (np.uint16, 2, 0),
+    "syn": (np.uint32, 2, 0),
     "answers": (np.uint32, 2, 0),
     "answer_least": (np.int64, 2, 0),
     "answer_median": (np.int64, 2, 0),

@@ -163,6 +163,17 @@ def test_a_flood_of_syns_stays_within_bounds() -> None:
     assert analysis.tcp.marks.open <= 150
 
 
+def test_a_syn_that_is_sent_more_than_65_535_times() -> None:
+    syn = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / TCP(sport=5, dport=80, flags="S")
+    analysis = FlowAnalysis()
+    first, again = batches([(time, bytes(syn)) for time in (0, 1)], 1)
+    analysis.feed(first)
+    analysis.tcp.table["syn"][0, 0] = 65_535
+    analysis.feed(again)
+    analysis.finish()
+    assert next(analysis.records()).client.syns == 65_536
+
+
 def test_udp_and_echo() -> None:
     """Who asks is the client: of UDP who speaks first, but never a well-known port; of echo who sends the request."""
     ask = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=5000, dport=53) / b"question"
