@@ -43,8 +43,22 @@ PACKAGES = (
     ("zypper", "sudo zypper install libpcap1"),
 )
 
-ENDINGS = ("", " tcp", " 1", " 1.1.1.1", " port 1", " host 1.1.1.1", " = 0", "] = 0", " 1] = 0", ")", " tcp)", " 1)")
-"""What can make a whole filter of a beginning; used to find the word at which a filter stops making sense."""
+ENDINGS = (
+    "",
+    " tcp",
+    " 1",
+    " 1.1.1.1",
+    " port 1",
+    " host 1.1.1.1",
+    " = 0",
+    " 1 = 0",
+    "] = 0",
+    " 1] = 0",
+    " 1)",
+    " 1) = 0",
+)
+"""What can make a whole filter of a beginning, once open parentheses are closed behind it; used to find the word at
+which a filter stops making sense."""
 
 
 def compile_filter(text: str, link_type: int) -> Instructions:
@@ -135,12 +149,16 @@ def find_culprit(text: str, link_type: int, reason: str) -> int:
         place = text.find(quoted)
         if place >= 0:
             return place
+    for number in re.findall(r"\d+", reason):  # illegal port number 99999 > 65535
+        if named := re.search(rf"\b{number}\b", text):
+            return named.start()
     words = list(re.finditer(r"\S+", text))
     if "syntax error" not in reason:
         return words[0].start() if len(words) == 1 else -1
     for word in words:
         begun = text[: word.end()]
-        if not any(_compiles(begun + ending, link_type) for ending in ENDINGS):
+        closed = ")" * (begun.count("(") - begun.count(")"))
+        if not any(_compiles(begun + ending + closed, link_type) for ending in ENDINGS):
             return word.start()
     return len(text)  # every word fits, something is missing behind the last
 

@@ -38,6 +38,9 @@ def test_a_cooked_header_is_not_there_yet_when_the_kernel_filters() -> None:
         ("host 10.0.0.2 or tpc", 17),
         ("tcp port", 8),
         ("(tcp or udp", 11),
+        ("tcp port 99999", 9),
+        ("tcp[13] & 2 != 0 and (port 80", 29),
+        ("port 80 and (udp or (host 1.1.1.1 an tcp))", 34),
     ],
 )
 def test_a_wrong_filter_has_libpcaps_words_and_a_place(text: str, place: int) -> None:
