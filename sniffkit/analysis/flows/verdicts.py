@@ -118,7 +118,7 @@ def _closing(flow: Flow) -> Fact:
     open_still = {flow.client.state, flow.server.state} & {"LAST-ACK", "CLOSE-WAIT", "FIN-WAIT-1", "CLOSING"}
     if open_still:
         return Fact("flows.closed-unconfirmed", "note", closer)
-    return Fact("flows.closed" if octets else "flows.closed-empty", "note", closer)
+    return Fact("flows.closed" if octets or flow.midstream else "flows.closed-empty", "note", closer)
 
 
 def _troubles(flow: Flow) -> list[Fact]:

@@ -50,6 +50,13 @@ def test_segments_without_syn_and_ack_belong_to_nothing(tmp_path: Path) -> None:
     assert verdicts(written([client("U", 100)], tmp_path)) == [["no-connection"]]
 
 
+def test_a_connection_whose_opening_was_not_seen_may_have_carried_data(tmp_path: Path) -> None:
+    """Its end alone does not show that it was empty."""
+    ending = [client("FA", 101, 501), server("FA", 501, 102), client("A", 102, 502)]
+    assert verdicts(written(ending, tmp_path)) == [["closed", "also-midstream"]]
+    assert verdicts(written([*OPENING, *ending], tmp_path)) == [["closed-empty"]]
+
+
 @pytest.mark.parametrize(
     ("sample", "also"), [("midstream", "also-midstream"), ("simultaneous-open", "also-simultaneous")]
 )
