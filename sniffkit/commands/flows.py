@@ -230,11 +230,13 @@ def _draw(
     counted = [(len(part), part.begin_ns()) for part in every()]
     count = sum(number for number, _ in counted)
     begin = min((begin for _, begin in counted if begin is not None), default=None)
-    heading = catalogue.text("flows.heading", count=count, packets=analysis.packets)
+    in_all = sum(map(len, analysis.parts()))
+    key = "flows.heading" if count == in_all else "flows.heading-chosen"
+    heading = catalogue.text(key, count=count, every=in_all, packets=analysis.packets)
     screen.write(screen.paint(heading, "heading") + "\n")
     if not count:
-        if analysis.packets and not any(map(len, analysis.parts())):
-            screen.note(catalogue.text("flows.none"), "lesson")
+        if analysis.packets:
+            screen.note(catalogue.text("flows.none-chosen" if in_all else "flows.none"), "lesson")
         return
     lines = FlowLines(catalogue, begin, verbose)
     table = FlowTable(screen, lines.headings, [name in RIGHT for name in COLUMNS])

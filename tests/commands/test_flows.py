@@ -130,6 +130,15 @@ def test_display_filter(sniffkit: Callable[..., Any]) -> None:
     assert sniffkit("flows", "-Y", "tcp.flags.sin", path).code == 2
 
 
+def test_a_filter_is_told_how_much_it_leaves(sniffkit: Callable[..., Any]) -> None:
+    path = CAPTURES / "http-exchange.pcapng"
+    assert sniffkit("flows", path).out.startswith("Conversations: 2, packets: 20\n")
+    assert sniffkit("flows", "-Y", "udp", path).out.startswith("Conversations: 1 of 2; packets read: 20\n")
+    assert sniffkit("flows", "-Y", "arp", path).out == (
+        "Conversations: 0 of 2; packets read: 20\nNo conversation has a packet that fits -Y.\n"
+    )
+
+
 def test_csv_says_what_json_says(sniffkit: Callable[..., Any]) -> None:
     path = CAPTURES / "http-exchange.pcapng"
     rows = list(csv.DictReader(io.StringIO(sniffkit("flows", "--csv", path).out)))
