@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
+GIVEN = dict(os.environ)
+"""The environment as it was given: what is set in it here is not for programs that a user lets be started."""
+
 
 def run() -> None:
     """Run the command line; the exit codes are those of ``errors.ExitCode``."""

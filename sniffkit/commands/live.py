@@ -253,11 +253,13 @@ def _start(command: list[str], person: Any) -> subprocess.Popen[bytes]:
     """Start the command as the user who called sudo; what it prints goes where our own notes go if need be."""
     import subprocess
 
-    options: dict[str, Any] = {}
+    from sniffkit.commands import GIVEN
+
+    options: dict[str, Any] = {"env": GIVEN}
     if person is not None:
         groups = os.getgrouplist(person.name, person.group)
         options = {"user": person.user, "group": person.group, "extra_groups": groups}
-        options["env"] = os.environ | {"HOME": person.home}
+        options["env"] = GIVEN | {"HOME": person.home}
     try:
         return subprocess.Popen(command, stdout=None if sys.stdout.isatty() else sys.stderr, **options)
     except OSError as error:

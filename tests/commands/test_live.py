@@ -112,6 +112,13 @@ def test_counters_on_request(cable: Cable, tmp_path: Path) -> None:
         running.end()
 
 
+def test_a_command_has_the_environment_that_was_given(cable: Cable, tmp_path: Path) -> None:
+    command = ["--", "sh", "-c", "echo threads: $OPENBLAS_NUM_THREADS >&2"]
+    with live(cable.far, tmp_path, "in", "-q", *command, env={"OPENBLAS_NUM_THREADS": "7"}) as running:
+        running.process.communicate(timeout=60)
+    assert "threads: 7" in running.said
+
+
 def test_it_lasts_as_long_as_the_command(room: Classroom, tmp_path: Path) -> None:
     program = "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'hi', ('10.0.0.53', 9))"
     command = ["-q", "-c", "100", "udp port 9", "-i", "1", "--", PYTHON, "-c", program]
