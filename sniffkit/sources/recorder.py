@@ -33,7 +33,7 @@ where that is longer, for each look costs as much as some hundred packets."""
 
 AFTERWARDS = 0.07
 """Seconds it goes on after being told to stop, besides the source's delay: what was captured before that is still in
-the kernel's open block."""
+the kernel's open block. What stands in the ring then is read all the same, however long the disk takes for it."""
 
 
 class Recorder:
@@ -153,10 +153,13 @@ class Recorder:
             left = min(max(LOOK_UP, self.source.delay), end - time.monotonic())
             if self._seconds:
                 left = min(left, max(self._seconds - (time.monotonic() - self._begin), 0.001))
-            if left <= 0:
+            over = left <= 0
+            if over and self.source.through != "ring":  # where packets know no time there would be no end to it
                 return
-            batch = self.source.read(left)
+            batch = self.source.read(max(left, 0))
             if batch is None:
+                if over:
+                    return
                 if self.source.gone:
                     self.stop()
                 continue
