@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 _NAME = "sniffkit: "
 _MARGIN = " " * len(_NAME)
 
+_WRITTEN = ("live.write-failed", "writer.cannot-create")
+"""Errors whose file is one that is written."""
+
 
 def complain(error: SniffkitError, arguments: list[str] | None = None) -> None:
     """Write what is wrong and what to try to standard error; a caret stands under the place where that is known."""
     catalogue = Catalogue(asked_language(arguments))
     values = safe(error.values)
     if values.get("file") == "-":
-        values["file"] = catalogue.text("words.standard-input")
+        values["file"] = catalogue.text(f"words.standard-{'output' if error.id in _WRITTEN else 'input'}")
     screen = Screen.of(sys.stderr)
     lines = _lines(screen, catalogue.text(error.id, "message", **values), _NAME)
     place, value = error.values.get("place"), error.values.get("value")

@@ -144,6 +144,14 @@ def test_standard_output_may_be_closed() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
+def test_standard_output_that_is_full_is_not_called_standard_input(capsys: pytest.CaptureFixture[str]) -> None:
+    from sniffkit.commands.complaint import complain
+    from sniffkit.errors import DamagedCapture
+
+    complain(DamagedCapture("live.write-failed", file="-", reason="No space left on device"), ["--lang", "en"])
+    assert "writing standard output failed" in capsys.readouterr().err
+
+
 def test_help_before_a_command_lists_every_command(sniffkit: Callable[..., Any]) -> None:
     every = sniffkit("--help", debug=False).out
     assert "explain" in every
