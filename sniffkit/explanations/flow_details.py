@@ -16,7 +16,7 @@ def details(flow: Flow, begin_ns: int | None, catalogue: Catalogue) -> list[str]
     told = Details(catalogue)
     lines = [told.course(flow, begin_ns)]
     if flow.protocol == "tcp":
-        lines += [told.end("client", flow.client), told.end("server", flow.server)]
+        lines += [told.end("client", flow.client, flow.server), told.end("server", flow.server, flow.client)]
     return lines
 
 
@@ -41,8 +41,11 @@ class Details:
             parts.append(self._say("silence", time=self._time(flow.silence_ns), packet=flow.silence_packet))
         return self._comma.join(parts)
 
-    def end(self, role: str, end: FlowEnd) -> str:
-        """Return what an end did and what its SYN offered."""
+    def end(self, role: str, end: FlowEnd, other: FlowEnd) -> str:
+        """Return what an end did and what its SYN offered.
+
+        Where the other end had closed its window, a keep-alive may have been a probe of it: many systems' look alike.
+        """
         parts = [self._say(role, state=end.state, octets=end.payload_bytes)]
         if (answer := end.answer) is not None:
             times = {"least": answer.least, "median": answer.median, "greatest": answer.greatest}
@@ -55,7 +58,7 @@ class Details:
             "order": end.out_of_order,
             "lost": end.lost_segments,
             "duplicate": end.duplicate_acks,
-            "alive": end.keep_alives,
+            "alive-or-probe" if other.zero_windows else "alive": end.keep_alives,
             "zero": end.zero_windows,
             "full": end.window_full,
         }
