@@ -83,7 +83,9 @@ def _totals(part: FlowPart) -> FlowColumns:
     columns = part.columns
     timeless = columns["start_ns"] == NO_TIME
     timeless_or_none = timeless if timeless.any() else None
-    lasted = np.maximum(np.where(timeless, 0, columns["end_ns"] - np.where(timeless, 0, columns["start_ns"])), 0)
+    start, end = (np.where(timeless, 0, columns[name]) for name in ("start_ns", "end_ns"))
+    lasted = np.where(end > start, end - start, 0)
+    lasted[lasted < 0] = np.iinfo(np.int64).max  # more than the 292 years that 64 bits hold
     return {
         "protocol": _same(part.protocol, len(part)),
         "stream": Numbers(part.streams),

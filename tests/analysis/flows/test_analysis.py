@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -172,6 +173,15 @@ def test_a_syn_that_is_sent_more_than_65_535_times() -> None:
     analysis.feed(again)
     analysis.finish()
     assert next(analysis.records()).client.syns == 65_536
+
+
+def test_a_conversation_of_more_than_292_years_is_not_one_of_no_time() -> None:
+    """Two clocks in one capture may be set that far apart; 64 bits hold no more nanoseconds."""
+    packet = Ether() / IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=5000, dport=53)
+    (batch,) = batches([(0, bytes(packet)), (1, bytes(packet))], 2)
+    analysis = FlowAnalysis()
+    analysis.feed(replace(batch, time_ns=np.array([-9 * 10**18, 9 * 10**18])))
+    assert next(analysis.records()).duration_ns == 2**63 - 1
 
 
 def test_udp_and_echo() -> None:
