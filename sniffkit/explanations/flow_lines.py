@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sniffkit.explanations.flow_details import details
 from sniffkit.explanations.flow_record import FlowRecords
 from sniffkit.explanations.language import duration
+from sniffkit.explanations.outcome_words import closed_words, opened_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from sniffkit.explanations.catalogue import Catalogue
 
 COLUMNS = (
-    "stream", "ends", "packets", "bytes", "lasted", "rtt", "again", "zeek", "state", "start", "answer", "payload",
-    "silence", "mss",
+    "stream", "ends", "packets", "bytes", "lasted", "rtt", "again", "opened", "closed", "state", "zeek", "start",
+    "answer", "payload", "silence", "mss",
 )  # fmt: skip
 """Columns of the table; where there is no room for all, the first ones are shown."""
 
 RIGHT = frozenset({"packets", "bytes", "lasted", "rtt", "again", "start", "answer", "payload", "silence", "mss"})
 """Columns whose cells stand flush right."""
+
+
+_OPENING = frozenset({"SYN-SENT", "SYN-RECEIVED"})
+"""States of an end whose handshake has not come to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,8 @@ class FlowLines:
             "lasted": self._time(flow.duration_ns),
             "rtt": self._time(flow.handshake_ns),
             "again": str(flow.retransmissions) if tcp else "",
+            "opened": self._opened(flow),
+            "closed": self._closed(flow),
             "zeek": f"{flow.conn_state} {flow.history}",
             "state": f"{client.state} / {server.state}" if tcp else "",
             "start": self._start(flow.start_ns),
@@ -71,6 +78,15 @@ class FlowLines:
         }
         more = details(flow, self._begin_ns, self._catalogue) if self._verbose else ()
         return FlowLine(tuple(cells[name] for name in COLUMNS), verdict, tuple(more))
+
+    def _opened(self, flow: Flow) -> str:
+        completed = _OPENING.isdisjoint((flow.client.state, flow.server.state))
+        return opened_words(flow.opened, completed, self._catalogue) if flow.opened else ""
+
+    def _closed(self, flow: Flow) -> str:
+        if not flow.opened or not flow.closed:
+            return ""
+        return closed_words(flow.opened, flow.closed, flow.closed_by, self._catalogue)
 
     def _time(self, nanoseconds: int | None) -> str:
         return "" if nanoseconds is None else duration(nanoseconds, self._catalogue.language)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.explanations.lesson import Note, Summary, Table
+from sniffkit.explanations.outcome_words import closed_words, opened_words
 from sniffkit.explanations.plain import escaped
 from sniffkit.sources.batch import NO_TIME
 
@@ -78,15 +79,8 @@ def _conversations(analysis: CaptureAnalysis, catalogue: Catalogue, live: bool) 
             opened, closed, states = "?", "?", ""
         else:
             outcome = standing.outcome
-            begun = outcome.opened == "handshake" and not standing.completed
-            opened = say("summary.opened.incomplete" if begun else f"summary.opened.{outcome.opened}")
-            never = outcome.opened == "unanswered" and outcome.closed == "open"
-            closed = say("summary.closed.never" if never else f"summary.closed.{outcome.closed}")
-            if outcome.closed == "fin" and outcome.closed_by is not None:
-                first = outcome.closed_by != "both"
-                closed = say("summary.closed.first" if first else "summary.closed.at-once", end=outcome.closed_by)
-            elif outcome.closed_by in ("client", "server"):
-                closed = say("summary.by", how=closed, end=outcome.closed_by)
+            opened = opened_words(outcome.opened, standing.completed, catalogue)
+            closed = closed_words(outcome.opened, outcome.closed, outcome.closed_by, catalogue)
             states = " / ".join(standing.states[side].label for side in (client, 1 - client))
         rows.append(
             (

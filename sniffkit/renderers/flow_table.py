@@ -23,9 +23,11 @@ class FlowTable:
 
     def draw(self, lines: Callable[[], Iterable[FlowLine]]) -> None:
         """Draw all lines under one heading; they are asked for twice, first for their widths, so that none is kept."""
-        widths = [cells(heading) for heading in self._headings]
+        widths = [0] * len(self._headings)
         for line in lines():
             widths = [max(width, cells(cell)) for width, cell in zip(widths, line.cells, strict=True)]
+        # A column in which nothing stands is left out.
+        widths = [max(width, cells(name)) if width else 0 for width, name in zip(widths, self._headings, strict=True)]
         shown = self._fitting(widths)
         paint, write = self._screen.paint, self._screen.write
         write(paint(self._row(self._headings, widths, shown), "heading") + "\n")
@@ -38,7 +40,7 @@ class FlowTable:
                     write(text + "\n")
 
     def _fitting(self, widths: list[int]) -> list[int]:
-        """Return the columns that there is room for: the first two always, then as many as fit, in order."""
+        """Return the columns to show: the first two always, then those with something in them, as many as fit."""
         room = self._screen.width
         places = [place for place in range(len(widths)) if place < 2 or widths[place]]
         if room is None:
