@@ -2,7 +2,8 @@
 
 Everything happens between two hosts of the lab: a sender (``benchmarks.sender``) at one end of a veth pair, a capturing
 program at the other. No interface of this machine is touched. CPU is that of the capturing process while packets come,
-start-up left out; "kept" is what it says it captured of what was sent.
+start-up left out; "kept" is what it says it captured of what arrived at its interface (a veth pair may lose some of
+what was sent before any program could see it: then a line says so).
 """
 
 from __future__ import annotations
@@ -73,8 +74,9 @@ class Capturer:
 
 @dataclass(frozen=True)
 class Result:
-    """What one run came to: packets kept and dropped, CPU seconds, largest memory in megabytes, seconds to end."""
+    """One run: packets arrived, kept and dropped; CPU seconds, largest memory in megabytes, seconds to end."""
 
+    arrived: int
     kept: int
     dropped: int
     cpu: float
@@ -108,10 +110,11 @@ def measure(capturer: Capturer, near: Host, far: Host, kind: str, rate: int, pac
         try:
             wait_for(READY[capturer.who], said.fileno(), process)
             time.sleep(0.5)
-            before = cpu_of(process.pid)
+            before, there = cpu_of(process.pid), arrived(far)
             sender = [sys.executable, "-m", "benchmarks.sender", "out", kind, str(rate), str(packets)]
             near.start(sender, stdout=subprocess.DEVNULL).wait()
             time.sleep(0.3)
+            came = arrived(far) - there
             if capturer.who == "sniffkit":
                 process.send_signal(signal.SIGUSR1)  # its counters, in case nobody waits for its end
                 time.sleep(0.3)
@@ -132,7 +135,14 @@ def measure(capturer: Capturer, near: Host, far: Host, kind: str, rate: int, pac
         raise SystemExit(f"{capturer.title}: {text.strip().splitlines()[-1:] or ['said nothing']}")
     kept, dropped = (int(number.replace(",", "")) for number in found[0].groups())
     cpu = usage.ru_utime + usage.ru_stime - before
-    return Result(kept, dropped, cpu, usage.ru_maxrss / 1000, ended)
+    return Result(came, kept, dropped, cpu, usage.ru_maxrss / 1000, ended)
+
+
+def arrived(host: Host) -> int:
+    """Return how many packets have arrived at the interface of the capturing host."""
+    process = host.start(("cat", "/proc/net/dev"), stdout=subprocess.PIPE)
+    found = re.search(rb"^ *in: *\d+ +(\d+)", process.communicate()[0], re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def watch_memory(minutes: float, rate: int, near: Host, far: Host, *options: str) -> bool:
@@ -237,16 +247,18 @@ def report(kind: str, rate: int, packets: int, near: Host, far: Host, folder: st
         if only not in capturer.title or (capturer.who == "tcpdump" and not shutil.which("tcpdump")):
             continue
         result = results[capturer.title] = measure(capturer, near, far, kind, rate, packets, patience)
-        share, each = result.kept / packets, result.cpu / max(result.kept, 1) * 1e6
+        share, each = result.kept / max(result.arrived, 1), result.cpu / max(result.kept, 1) * 1e6
         cost = f"{each:.2f} µs" if result.ending < patience else "-"  # else not all of it was told
         print(
             f"  {capturer.title:<22}{result.kept:>10,}  {share:6.1%} {result.dropped:>10,}{result.cpu:>7.2f} s"
             f"{cost:>12}{result.megabytes:>6.0f} MB{ending(result.ending, patience):>8}",
             flush=True,
         )
+        if result.arrived != packets:
+            print(f"    of {result.arrived:,} that arrived")
     ours = [result for title, result in results.items() if title in ("sniffkit live -q", "sniffkit live -q -w")]
     tcpdump = results.get("tcpdump -w")
-    lost = bool(tcpdump and tcpdump.kept >= packets and any(result.kept < packets for result in ours))
+    lost = bool(tcpdump and tcpdump.kept >= tcpdump.arrived and any(each.kept < each.arrived for each in ours))
     for title, result in results.items():
         if tcpdump and tcpdump.cpu and "-w" in title and title != "tcpdump -w":
             print(f"  CPU of {title}: {result.cpu / tcpdump.cpu:.1f} times tcpdump's")
