@@ -28,6 +28,13 @@ def _end(code: int) -> None:
         sys.stderr.flush()
     except OSError:
         sys.exit(code)  # Python says what it cannot write
-    if sys.getprofile() or sys.gettrace():  # whoever measures has something to write yet
+    if _measured():  # whoever measures has something to write yet
         sys.exit(code)
     os._exit(code)
+
+
+def _measured() -> bool:
+    """Return whether a profiler, a debugger or a coverage tool is at work (from Python 3.12 on also by PEP 669)."""
+    monitoring = getattr(sys, "monitoring", None)
+    tools = any(monitoring.get_tool(number) for number in range(6)) if monitoring else False
+    return bool(sys.getprofile() or sys.gettrace() or tools)
