@@ -138,7 +138,14 @@ def live(
                 recording.close()
         if recording is not None and recording.path != "-":
             key = "live.written" if recording.files == 1 else "live.written-files"
-            values = {"packets": f"{recording.written:,}", "file": recording.newest, "files": recording.files}
+            if recording.kept < recording.files:
+                key = "live.written-kept"
+            values = {
+                "packets": f"{recording.written:,}",
+                "file": recording.newest,
+                "files": recording.files,
+                "kept": recording.kept,
+            }
             aside.note(catalogue.text(key, "text", **values))
     raise typer.Exit(code)
 

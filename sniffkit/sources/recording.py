@@ -83,6 +83,12 @@ class Recording:
         self._open_next()
 
     @property
+    def kept(self) -> int:
+        """How many of the files are still there; a rotation may keep the last ones only."""
+        most = self._rotation.files if self._rotation else 0
+        return min(self.files, most) if most else self.files
+
+    @property
     def directory(self) -> str:
         """Where further files will be made, "" where there will be none."""
         return os.path.dirname(self.path) or "." if self._rotation and self.path != "-" else ""

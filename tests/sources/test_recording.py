@@ -108,6 +108,7 @@ def test_rotation_by_size_as_tshark_has_it(tmp_path: Path) -> None:
     recording = Recording(str(tmp_path / "a.pcap"), ETHERNET, 262144, rotation=Rotation(octets=2000, files=3))
     recording.write(batch_of([84] * 100))
     recording.close()
+    assert (recording.files, recording.kept) == (5, 3)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert [name[:8] for name in names] == ["a_00003_", "a_00004_", "a_00005_"]
     assert [len(read(tmp_path / name)) for name in names] == [20, 20, 20]
