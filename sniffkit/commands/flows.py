@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Every = Callable[[], Iterator[FlowPart]]
 
-BATCH_OCTETS = 12 * 1024 * 1024
+BATCH_OCTETS = 24 * 1024 * 1024
 """Conversations are read in larger batches than packets, which takes less time: nobody waits for the first ones."""
 
 SHOWN = 20
