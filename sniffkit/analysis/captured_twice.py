@@ -29,18 +29,20 @@ WITHOUT_IDENTIFICATION_NS = 1_000_000
 """The same where there is none (IPv6, or 0): acks that repeat each other on purpose must not be taken for one."""
 
 DOUBLED_SHARE = 0.4
-"""Where this share of the packets are certain second captures, everything is captured twice (all doubled is 0.5)."""
+"""Where this share of the packets so far are certain second captures, everything is captured twice (at best half)."""
+
+FARTHEST = 1024
+"""The second capture of a packet is at most so many packets behind the first: so long each is remembered."""
 
 COMPARED = 32
 """Octets of a datagram that are compared where no header vouches for them; DNS has its id in the first two."""
 
 _UDP_HEADER, _WORD = 8, 8
-_CARRIED = 256
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 class CapturedTwice:
-    """Finds second captures, batch by batch; remembers the last few packets of the batch before."""
+    """Finds second captures, batch by batch; what a packet is hangs on those before it, not on where a batch ends."""
 
     def __init__(self) -> None:
         self._hash = np.zeros(0, np.uint64)
@@ -62,23 +64,37 @@ class CapturedTwice:
         every = np.concatenate([self._hash, *(part[1] for part in parts)])
         numbers = np.concatenate((self._number, row + batch.first))
         times = np.concatenate((self._time, batch.time_ns[row]))
+        certain = np.zeros(0, np.int64)
         later, earlier = _alike(every, numbers)
-        if len(later):
-            mine = later >= carried
+        mine = later >= carried
+        if mine.any():
             later, earlier = later[mine], earlier[mine]
-            apart = times[later] - times[earlier]
-            near = (apart >= 0) & (apart <= np.abs(limit[later - carried])) & (numbers[later] != numbers[earlier])
-            sure = near & (limit[later - carried] > 0)
-            self._certain += int(sure.sum())
-            self._packets += int((limit > 0).sum())
-            if self._certain < DOUBLED_SHARE * self._packets:
-                near = sure
-            repeats[row[later[near] - carried]] = numbers[earlier[near]]
-        ends = np.cumsum([carried, *(len(part[0]) for part in parts)]).tolist()
-        last = distinct(np.concatenate([np.arange(max(end - _CARRIED, 0), end) for end in ends]))
-        last = last[np.argsort(numbers[last], kind="stable")[-_CARRIED:]]
+            at = later - carried
+            apart, behind = times[later] - times[earlier], numbers[later] - numbers[earlier]
+            near = (apart >= 0) & (apart <= np.abs(limit[at])) & (behind > 0) & (behind <= FARTHEST)
+            sure = near & (limit[at] > 0)
+            certain = np.sort(row[at[sure]])
+            doubtful = np.flatnonzero(near & ~sure)
+            if len(doubtful):
+                near[doubtful] = self._all_doubled(row[at[doubtful]], certain, np.sort(row[limit > 0]))
+            repeats[row[at[near]]] = numbers[earlier[near]]
+        self._certain += len(certain)
+        self._packets += int(np.count_nonzero(limit > 0))
+        last = np.flatnonzero(numbers >= batch.first + len(batch) - FARTHEST)
         self._hash, self._number, self._time = every[last], numbers[last], times[last]
         return repeats
+
+    def _all_doubled(
+        self, row: NDArray[np.int64], certain: NDArray[np.int64], could_be: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Return whether, as far as the packets up to each of ``row`` tell, everything is captured twice: bool (k,).
+
+        certain, could_be: int64, ascending, packets of the batch that are, and that could be, certain second captures
+        """
+        found = self._certain + np.searchsorted(certain, row, side="right")
+        packets = self._packets + np.searchsorted(could_be, row, side="right")
+        doubled: NDArray[np.bool_] = (found > 0) & (found >= DOUBLED_SHARE * packets)
+        return doubled
 
 
 def _alike(hashes: NDArray[np.uint64], number: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

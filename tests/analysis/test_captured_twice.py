@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sniffkit.analysis.captured_twice import CapturedTwice
+from sniffkit.analysis.captured_twice import FARTHEST, CapturedTwice
 from sniffkit.protocols.columns import Columns
 from sniffkit.sources import open_capture
 from sniffkit.sources.batch import GUARD, Batch
@@ -53,17 +53,58 @@ def test_datagrams_without_a_checksum_are_told_apart_by_what_they_say(
 ) -> None:
     """Two answers of one length within a millisecond are no second capture: DNS servers send such."""
     packets = [datagram(content, identification) for content in (one, other)]
-    octets = np.frombuffer(b"".join(packets) + bytes(GUARD), np.uint8)
-    lengths = np.array([len(packet) for packet in packets])
-    zeros = np.zeros(2, np.int32)
-    times = np.array([1_700_000_000_000_000_000, 1_700_000_000_000_500_000])
-    batch = Batch(octets, np.array([0, lengths[0]]), lengths, lengths, times, zeros + 1, zeros, 1)
+    batch = batch_of([(1_700_000_000_000_000_000 + 500_000 * at, packet) for at, packet in enumerate(packets)])
     assert CapturedTwice().feed(Columns(batch)).tolist() == [0, int(twice)]
 
 
-def datagram(content: bytes, identification: int) -> bytes:
-    """An Ethernet frame with IPv4 and UDP from 10.0.0.53 to 10.0.0.2, its UDP checksum 0."""
-    header = struct.pack("!BBHHHBBH", 0x45, 0, 28 + len(content), identification, 0, 64, 17, 0)
+def mirrored(count: int, delay: int, every: int = 1) -> list[tuple[int, bytes]]:
+    """Bare acks without an IP identification, one every 0.1 ms and some captured again after ``delay`` packets."""
+    packets = []
+    for number in range(count):
+        tcp = struct.pack("!HHIIHHHH", 50000, 80, 1, number, 0x5010, 1000, number, 0)
+        if number % 5 == 0:  # data: of this it is certain that nobody sends it twice
+            tcp = struct.pack("!HHIIHHHH", 50000, 80, 1 + number, number, 0x5018, 1000, number, 0) + b"x"
+        packets.append((number * 100_000, datagram(b"", 0, tcp)))
+    again = [(time + delay * 100_000 + 1, packet) for time, packet in packets[::every]]
+    return sorted(packets + again, key=lambda packet: packet[0])
+
+
+def batch_of(packets: list[tuple[int, bytes]], first: int = 1) -> Batch:
+    octets = np.frombuffer(b"".join(packet for _, packet in packets) + bytes(GUARD), np.uint8)
+    lengths = np.array([len(packet) for _, packet in packets])
+    zeros = np.zeros(len(packets), np.int32)
+    times = np.array([time for time, _ in packets])
+    return Batch(octets, np.cumsum(lengths) - lengths, lengths, lengths, times, zeros + 1, zeros, first)
+
+
+@pytest.mark.parametrize(("delay", "every"), [(0, 1), (0, 2), (0, 9), (5, 1), (9, 1), (400, 1)])
+def test_where_a_batch_ends_makes_no_difference(delay: int, every: int) -> None:
+    """Whether a bare ack is a second capture hangs on how many packets before it certainly are."""
+    packets, found = mirrored(600, delay, every), []
+    for size in (1, 2, 7, 100, len(packets)):
+        twice = CapturedTwice()
+        batches = [batch_of(packets[at : at + size], at + 1) for at in range(0, len(packets), size)]
+        found.append(np.concatenate([twice.feed(Columns(batch)) for batch in batches]).tolist())
+    assert all(other == found[0] for other in found)
+    if (delay, every) == (0, 1):
+        assert sum(number > 0 for number in found[0]) == 600, "every packet stands there twice"
+    if every == 9:
+        assert sum(number > 0 for number in found[0]) == 14, "only the data: too few to doubt the acks"
+
+
+def test_how_far_behind_a_second_capture_may_be() -> None:
+    """With an IP identification 50 ms, and never more packets than are remembered."""
+    first = (0, datagram(b"once", 7))
+    for between, twice in ((FARTHEST - 1, 1), (FARTHEST, 0)):
+        others = [(at, datagram(b"%4d" % at, 8)) for at in range(between)]
+        found = CapturedTwice().feed(Columns(batch_of([first, *others, first])))
+        assert found[-1] == twice
+
+
+def datagram(content: bytes, identification: int, tcp: bytes = b"") -> bytes:
+    """An Ethernet frame with IPv4 and UDP from 10.0.0.53 to 10.0.0.2, its UDP checksum 0; or with TCP."""
+    length, protocol = (20 + len(tcp), 6) if tcp else (28 + len(content), 17)
+    header = struct.pack("!BBHHHBBH", 0x45, 0, length, identification, 0, 64, protocol, 0)
     ends = bytes([10, 0, 0, 53, 10, 0, 0, 2])
     udp = struct.pack("!HHHH", 53, 50000, 8 + len(content), 0)
-    return bytes.fromhex("020000000002 020000000053 0800") + header + ends + udp + content
+    return bytes.fromhex("020000000002 020000000053 0800") + header + ends + (tcp or udp + content)
