@@ -38,6 +38,9 @@ FOR_PEOPLE = Limits((10_000, 1.0), (60_000, 2.5), 10_000)  # who wants to end do
 FOR_PROGRAMS = Limits((50_000, LATE_IS_FINE), (200_000, LATE_IS_FINE), 200_000)
 """200,000 packets are told as JSON in some 15 seconds."""
 
+FEW = 500
+"""So many packets are explained at once, however late they are: those that came while modules were being loaded."""
+
 CAUGHT_UP = (1_000, 0.3)
 CALM = 1.0
 """Below CAUGHT_UP for so many seconds, and everything is explained again."""
@@ -57,6 +60,8 @@ class Pace:
         waiting: packets not told yet; behind: seconds since the last of them was captured; crowded: memory is short
         """
         before, limits = self.detail, self._limits
+        if waiting <= FEW and not before:
+            behind = 0.0
         most = limits.ending if ending else limits.counts[0]
         if crowded or waiting > most or behind > limits.counts[1]:
             self.detail = Detail.COUNTS

@@ -103,6 +103,13 @@ def test_people_are_told_what_happens_now_and_programs_everything() -> None:
     assert pace.detail == Detail.COUNTS
 
 
+def test_a_few_packets_are_explained_however_late_they_are() -> None:
+    """Loading the modules takes a second or two on a slow machine; three packets that came meanwhile are no hurry."""
+    pace = Pace(FOR_PEOPLE)
+    assert not pace.decide(3, 4.0, crowded=False, ending=True)
+    assert pace.detail == Detail.EXPLAINED
+
+
 def test_packets_that_fill_the_memory_are_counted_however_few_they_are() -> None:
     """Of offloaded packets, 64 kB each, some thousand are enough."""
     pace = Pace(FOR_PROGRAMS)
