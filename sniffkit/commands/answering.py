@@ -118,10 +118,7 @@ def _write(line: Line) -> None:
 
 def lines_of(part: FlowPart, records: FlowRecords) -> bytes:
     """Return conversations as ``--json`` writes them."""
-    from io import BytesIO
+    from sniffkit.explanations.flow_record import FEW
+    from sniffkit.renderers.json_columns import json_lines
 
-    from sniffkit.renderers.json import write_lines
-
-    text = BytesIO()
-    write_lines(text, records.records(part))
-    return text.getvalue()
+    return b"".join(json_lines(records.columns(part), FEW))

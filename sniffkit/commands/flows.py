@@ -177,10 +177,12 @@ def _end(source: Source | SecondProcess, analysis: FlowAnalysis, catalogue: Cata
 
 def _write_json(every: Every, sort: str, top: int | None, catalogue: Catalogue) -> None:
     from sniffkit.analysis.flows.order import in_order
-    from sniffkit.explanations.flow_record import FlowRecords
-    from sniffkit.renderers.json import write_lines
+    from sniffkit.explanations.flow_record import FEW, FlowRecords
+    from sniffkit.renderers.json import write_made
+    from sniffkit.renderers.json_columns import json_lines
 
-    write_lines(sys.stdout.buffer, in_order(every, FlowRecords(catalogue).records, sort, top))
+    records = FlowRecords(catalogue)
+    write_made(sys.stdout.buffer, in_order(every, lambda part: json_lines(records.columns(part), FEW), sort, top))
 
 
 def _write_json_together(source: SecondProcess, parts: Iterable[FlowPart], catalogue: Catalogue) -> None:

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sniffkit.analysis.flows.flow_columns import Numbers
+import numpy as np
+
+from sniffkit.analysis.flows.flow_columns import Numbers, Texts
 from sniffkit.analysis.flows.verdicts import verdict, verdict_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator
 
-    from sniffkit.analysis.flows.flow_columns import FlowColumns, Texts
+    from numpy.typing import NDArray
+
+    from sniffkit.analysis.flows.flow_columns import FlowColumns
     from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.explanations.catalogue import Catalogue
+
+
+class Epochs(Numbers):
+    """A column of times in nanoseconds since 1970, told as tshark's frame.time_epoch."""
+
+    def tolist(self) -> list[str | None]:
+        """Return the text of each row."""
+        return list(map(epoch, super().tolist()))
+
+
+class Sometimes(NamedTuple):
+    """A column of objects; there: bool (n,) the rows that have one."""
+
+    members: dict[str, Numbers]
+    there: NDArray[np.bool_]
+
+    def tolist(self) -> list[dict[str, Any] | None]:
+        """Return the object of each row."""
+        return [one if there else None for one, there in zip(objects(self.members), self.there.tolist(), strict=True)]
+
+
+Column = Texts | Numbers | Sometimes
+Record = dict[str, "Column | Record"]
+"""Objects, one a row: name of each member -> its values."""
 
 Verdict = tuple[list[str], str]
 """The ids of its facts, and what they say in words."""
@@ -27,20 +56,20 @@ class FlowRecords:
         self._said: dict[tuple[object, ...], str] = {}
         self._judged: dict[tuple[Any, ...], Verdict] = {}
 
-    def records(self, part: FlowPart) -> Iterator[dict[str, Any]]:
-        """Yield each conversation as one JSON object."""
+    def columns(self, part: FlowPart) -> Record:
+        """Return the columns of the conversations' JSON objects, in the order of their keys."""
         columns: Any = part.told()
-        verdicts = self._judge(part, columns)
+        which, verdicts = self._judge(part, columns)
         handshake, to_server = columns["handshake_ns"], columns["handshake_server_ns"]
         ended_by = columns["silence_packet"].values
-        record = {
+        record: Record = {
             "protocol": columns["protocol"],
             "stream": columns["stream"],
             "conn_state": columns["conn_state"],
             "history": columns["history"],
-            "client": _ends(columns, "client", part.protocol == "tcp"),
-            "server": _ends(columns, "server", part.protocol == "tcp"),
-            "start_epoch": map(epoch, columns["start"].tolist()),
+            "client": _end(columns, "client", part.protocol == "tcp"),
+            "server": _end(columns, "server", part.protocol == "tcp"),
+            "start_epoch": Epochs(columns["start"].values, columns["start"].missing),
             "duration": columns["duration_ns"] / 1e9,
             "handshake_rtt_ms": handshake / 1e6,
             "handshake_server_ms": to_server / 1e6,
@@ -54,29 +83,39 @@ class FlowRecords:
             "last_packet": columns["last_packet"],
             "longest_silence": columns["silence_ns"] / 1e9,
             "longest_silence_packet": Numbers(ended_by, ended_by == 0),
-            "verdict": [ids for ids, _ in verdicts],
-            "text": [text for _, text in verdicts],
+            "verdict": Texts(which, [ids for ids, _ in verdicts]),
+            "text": Texts(which, [text for _, text in verdicts]),
         }
         if part.protocol == "icmp":
             record["identifier"] = columns["identifier"]
-        return _objects(record)
+        return record
+
+    def records(self, part: FlowPart) -> Iterator[dict[str, Any]]:
+        """Yield each conversation as one JSON object."""
+        return objects(self.columns(part))
 
     def verdicts(self, part: FlowPart) -> list[str]:
         """Return the verdict on each conversation in words."""
-        return [text for _, text in self._judge(part, part.told())]
+        which, verdicts = self._judge(part, part.told())
+        return [verdicts[at][1] for at in which.tolist()]
 
-    def _judge(self, part: FlowPart, columns: FlowColumns) -> list[Verdict]:
-        """Return the verdicts; they are remembered by what they depend on, for most are of a kind."""
-        keys = verdict_keys(columns, part.protocol)
+    def _judge(self, part: FlowPart, columns: FlowColumns) -> tuple[NDArray[np.int64], list[Verdict]]:
+        """Return which verdict each conversation has, int64 (n,), and the verdicts.
+
+        They are remembered by what they depend on, for most are of a kind.
+        """
         if len(self._judged) > 10_000:
             self._judged.clear()
-        found = [self._judged.get(key) for key in keys]
-        new = {keys[row]: row for row, known in enumerate(found) if known is None}
+        keys = verdict_keys(columns, part.protocol)
+        row_of = dict(zip(keys, range(len(keys)), strict=True))
+        number = dict(zip(row_of, range(len(row_of)), strict=True))
+        new = {key: row for key, row in row_of.items() if key not in self._judged}
         for key, flow in zip(new, part.take(list(new.values())).records(), strict=True):
             facts = verdict(flow)
             text = self._between.join([self._say(fact.id, fact.values) for fact in facts])
             self._judged[key] = [fact.id for fact in facts], text
-        return [known or self._judged[key] for key, known in zip(keys, found, strict=True)]
+        which = np.fromiter(map(number.__getitem__, keys), np.int64, len(keys))
+        return which, [self._judged[key] for key in row_of]
 
     def _say(self, id: str, values: dict[str, object]) -> str:
         key = (id, *values.values())
@@ -94,10 +133,13 @@ _TCP_END = (
     "timestamps",
 )  # fmt: skip
 
+FEW = frozenset({"conn_state", "history", *_TCP_END, "opened", "closed", "closed_by", "midstream", "part"})
+"""Columns in which the same values come again and again."""
 
-def _ends(columns: Any, role: str, tcp: bool) -> Iterator[dict[str, Any]]:
-    """Yield one end of each conversation; the keys that only TCP has are left out of other protocols."""
-    record = {name: columns[f"{role}_{name}"] for name in _END}
+
+def _end(columns: Any, role: str, tcp: bool) -> Record:
+    """Return one end of each conversation; the keys that only TCP has are left out of other protocols."""
+    record: Record = {name: columns[f"{role}_{name}"] for name in _END}
     if tcp:
         record |= {name: columns[f"{role}_{name}"] for name in _TCP_END}
         times = {
@@ -106,14 +148,14 @@ def _ends(columns: Any, role: str, tcp: bool) -> Iterator[dict[str, Any]]:
             "max": columns[f"{role}_ack_greatest_ns"] / 1e6,
             "count": columns[f"{role}_answers"],
         }
-        record["ack_ms"] = (time if time["count"] else None for time in _objects(times))
-    return _objects(record)
+        record["ack_ms"] = Sometimes(times, times["count"].values != 0)
+    return record
 
 
-def _objects(record: Mapping[str, Texts | Numbers | Iterable[Any]]) -> Iterator[dict[str, Any]]:
+def objects(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield an object for each row of columns; its keys are their names."""
     names = tuple(record)
-    columns = [column.tolist() if hasattr(column, "tolist") else column for column in record.values()]
+    columns = [objects(column) if isinstance(column, dict) else column.tolist() for column in record.values()]
     # One at a time, to be written and forgotten: thousands together leave the processor's cache.
     return (dict(zip(names, values)) for values in zip(*columns))  # noqa: B905 - to check costs as much again
 

@@ -14,6 +14,11 @@ def write_lines(stream: BinaryIO, records: Iterable[dict[str, Any]]) -> None:
     """Write each record as a line of UTF-8; keys in the order they were put in."""
     import orjson
 
-    lines = map(orjson.dumps, records, repeat(None), repeat(orjson.OPT_APPEND_NEWLINE))
+    write_made(stream, map(orjson.dumps, records, repeat(None), repeat(orjson.OPT_APPEND_NEWLINE)))
+
+
+def write_made(stream: BinaryIO, lines: Iterable[bytes]) -> None:
+    """Write lines that are made already."""
+    lines = iter(lines)
     while some := b"".join(islice(lines, _TOGETHER)):
         stream.write(some)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +41,10 @@ class Texts:
         known = [*self.known, None]
         return list(map(known.__getitem__, self.index.tolist())) if self.index.any() else known[:1] * len(self.index)
 
+    def take(self, rows: NDArray[np.int64]) -> Texts:
+        """Return some of the rows."""
+        return Texts(self.index[rows], self.known)
+
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
@@ -60,6 +63,10 @@ class Numbers:
             for row in np.flatnonzero(self.missing).tolist():
                 found[row] = None
         return found
+
+    def take(self, rows: NDArray[np.int64]) -> Numbers:
+        """Return some of the rows."""
+        return Numbers(self.values[rows], None if self.missing is None else self.missing[rows])
 
     def __truediv__(self, by: float) -> Numbers:
         """Return the column in a larger unit, as float64."""
@@ -100,12 +107,13 @@ def _ends(part: FlowPart, server_first: NDArray[np.bool_]) -> dict[str, FlowColu
     """Return who the ends are and what they sent; server_first: bool (n,) the server sent the first packet."""
     one, one_port, other, other_port = part.ends
     count = len(part)
-    texts = address_texts(np.concatenate((one, other)))
-    row, port_missing = np.arange(count), np.ones(count, np.bool_) if part.protocol == "icmp" else None
+    addresses = address_texts(np.concatenate((one, other)))
+    ones, others = addresses.index[:count], addresses.index[count:]
+    port_missing = np.ones(count, np.bool_) if part.protocol == "icmp" else None
     found: dict[str, FlowColumns] = {}
     for role, second in (("client", server_first), ("server", ~server_first)):
         end = found[role] = {
-            "address": Texts(np.where(second, count + row, row), texts),
+            "address": Texts(np.where(second, others, ones), addresses.known),
             "port": Numbers(np.where(second, other_port, one_port).astype(np.int32), port_missing),
         }
         for name in ("packets", "ip_bytes", "payload_bytes"):
@@ -195,13 +203,14 @@ def _pairs(part: FlowPart) -> FlowColumns:
     return found
 
 
-def address_texts(addresses: NDArray[np.uint64]) -> list[str]:
-    """Write addresses, uint64 (n, 2), IPv4 mapped into IPv6, as tshark prints them."""
-    octets = np.ascontiguousarray(addresses.astype(">u8"))
-    return [_address_text(each) for each in octets.view("V16")[:, 0].tolist()]
+def address_texts(addresses: NDArray[np.uint64]) -> Texts:
+    """Write addresses, uint64 (n, 2), IPv4 mapped into IPv6, as tshark prints them; each of them once."""
+    octets = np.ascontiguousarray(addresses.astype(">u8")).view("V16")[:, 0].tolist()
+    number = {one: at for at, one in enumerate(dict.fromkeys(octets))}
+    index = np.fromiter(map(number.__getitem__, octets), np.int64, len(octets))
+    return Texts(index, [_address_text(one) for one in number])
 
 
-@lru_cache(1 << 16)
 def _address_text(octets: bytes) -> str:
     if octets.startswith(b"\0" * 10 + b"\xff\xff"):
         return socket.inet_ntoa(octets[12:])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from sniffkit.analysis.flows.flow_columns import FlowColumns, flow_columns
 from sniffkit.analysis.flows.records import flow_records
 from sniffkit.sources.batch import NO_TIME
@@ -12,7 +14,6 @@ from sniffkit.sources.batch import NO_TIME
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from sniffkit.analysis.flows.prepared import TcpEnds
@@ -44,6 +45,7 @@ class FlowPart:
 
     def take(self, rows: slice | list[int] | NDArray[np.int64] | NDArray[np.bool_]) -> FlowPart:
         """Return some of the conversations."""
+        rows = np.array(rows, np.int64) if isinstance(rows, list) else rows
         columns = {name: values[rows] for name, values in self.columns.items()}
         words = {at: self.words[at] for at in set(columns["zeek"].tolist())} if self.words else {}
         one, one_port, other, other_port = self.ends
