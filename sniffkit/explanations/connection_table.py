@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sniffkit.analysis.tcp.open_connections import STAGES
+from sniffkit.analysis.tcp.open_connections import STAGES, TIME_WAIT_NS
 from sniffkit.explanations.live_view import size
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ NARROWING = (
     (STATES, 1),
     (OCTETS, LEFT_OUT),
     (STATES, 2),
+    (NUMBER, 1),
     (ENDS, 1),
     (ENDS, 2),
     (ENDS, 3),
@@ -36,8 +37,19 @@ NARROWING = (
 """What a narrow screen does without, first to last: a column, or (by the number of the form) its longer words. Ends and
 states always stay; at 80 cells rate and RTT do, too."""
 
+LEAST = {NUMBER: "999", RATE: "999 kB/s", RTT: "99.9 ms", OCTETS: "999 kB", PACKETS: "999/999", AGE: "599 s"}
+"""Texts that a column has room for from the first moment on, so that the others stay where they are when one comes."""
+
+USUAL = (("ESTABLISHED", "ESTABLISHED"), ("FIN-WAIT-2", "CLOSE-WAIT"))
+"""States that are as long as any that are seen often: the column has room for them from the first moment on."""
+
 SHORT_STATES = {"ESTABLISHED": "ESTAB", "SYN-RECEIVED": "SYN-RECV"}
 """States as ``ss`` prints them; it writes the others as RFC 9293 does."""
+
+MOVING = ("open", "opening", "closing")
+"""Stages in which octets may still come."""
+
+SECOND = 1_000_000_000
 
 LONG = 600
 """Seconds from which on an age is told in minutes."""
@@ -62,13 +74,16 @@ class Group:
 class ConnectionTable:
     """Groups under common headings.
 
+    headings:  in forms, like cells
+    least:     texts that a column has room for though none of its cells says them, in forms
     right:     columns flush right
     narrowing: see NARROWING
     stretched: columns whose cells may each be longer than the form of their column, where there is room
     """
 
-    headings: tuple[str, ...]
+    headings: tuple[Forms, ...]
     groups: tuple[Group, ...]
+    least: Mapping[int, tuple[Forms, ...]]
     right: frozenset[int]
     narrowing: tuple[tuple[int, int], ...]
     stretched: frozenset[int]
@@ -84,25 +99,26 @@ def connection_table(
         rows = [_row(each, catalogue) for each in sorted(connections, key=_number) if each.stage == stage]
         if rows:
             count = max(stages.get(stage, 0), len(rows))
-            heading = say(f"live.stage.{stage}.count", count=count)
+            heading = say(f"live.stage.{stage}.count", count=f"{count:,}")
+            if stage == "time-wait":
+                heading = say("live.group-time-wait", group=heading, seconds=TIME_WAIT_NS // SECOND)
             if count > len(rows):
                 heading = say("live.group-part", group=heading, shown=len(rows))
             groups.append(Group(stage, heading, tuple(rows)))
-    headings = tuple(
-        say(key)
-        for key in (
-            "summary.stream",
-            "summary.ends",
-            "live.column.states",
-            "live.column.rate",
-            "live.column.rtt",
-            "live.column.octets",
-            "summary.packets",
-            "live.column.age",
-        )
+    headings: tuple[Forms, ...] = (
+        (say("summary.stream"), say("live.column.stream-short")),
+        (say("summary.ends"),),
+        (say("live.column.states"),),
+        (say("live.column.rate"),),
+        (say("live.column.rtt"),),
+        (say("live.column.octets"),),
+        (say("summary.packets"),),
+        (say("live.column.age"),),
     )
+    least: dict[int, tuple[Forms, ...]] = {place: ((text,),) for place, text in LEAST.items()}
+    least[STATES] = tuple(_states(states, catalogue) for states in USUAL)
     right = frozenset({NUMBER, RATE, RTT, OCTETS, PACKETS, AGE})
-    return ConnectionTable(headings, tuple(groups), right, NARROWING, frozenset({ENDS}))
+    return ConnectionTable(headings, tuple(groups), least, right, NARROWING, frozenset({ENDS}))
 
 
 def _number(connection: OpenConnection) -> int:
@@ -113,8 +129,8 @@ def _row(each: OpenConnection, catalogue: Catalogue) -> tuple[Forms, ...]:
     return (
         (str(each.stream),),
         _ends(each),
-        _states(each, catalogue),
-        (f"{size(each.rate)}/s" if each.rate >= 1 else "",),
+        _states(each.states, catalogue, _left(each)),
+        (f"{size(each.rate)}/s" if each.rate >= 1 and each.stage in MOVING else "",),
         (catalogue.text("live.duration", time_ns=each.rtt_ns) if each.rtt_ns else "",),
         (size(each.octets[0] + each.octets[1]),),
         (f"{each.packets[0]}/{each.packets[1]}",),
@@ -123,13 +139,26 @@ def _row(each: OpenConnection, catalogue: Catalogue) -> tuple[Forms, ...]:
 
 
 def _age(each: OpenConnection, catalogue: Catalogue) -> str:
-    seconds = each.age_ns // 1_000_000_000
+    seconds = each.age_ns // SECOND
     return f"{seconds} s" if seconds < LONG else catalogue.text("live.duration", time_ns=each.age_ns)
 
 
-def _states(each: OpenConnection, catalogue: Catalogue) -> Forms:
-    named = " / ".join(_named(state, catalogue) for state in each.states)
-    return named, " / ".join(each.states), "/".join(SHORT_STATES.get(state, state) for state in each.states)
+def _left(each: OpenConnection) -> str:
+    """Return how long Linux still keeps a connection in TIME-WAIT, "" for one that is not there."""
+    seconds = -(-(TIME_WAIT_NS - each.silent_ns) // SECOND)
+    return f" {max(seconds, 0)} s" if each.stage == "time-wait" else ""
+
+
+def _states(states: tuple[str, str], catalogue: Catalogue, left: str = "") -> Forms:
+    forms = (
+        [_named(state, catalogue) for state in states],
+        list(states),
+        [SHORT_STATES.get(state, state) for state in states],
+    )
+    for form in forms:
+        form[:] = [text + left if state == "TIME-WAIT" else text for text, state in zip(form, states, strict=True)]
+    named, whole, short = forms
+    return " / ".join(named), " / ".join(whole), "/".join(short)
 
 
 def _named(state: str, catalogue: Catalogue) -> str:

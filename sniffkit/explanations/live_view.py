@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,10 @@ from sniffkit.explanations.plain import escaped
 if TYPE_CHECKING:
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.sources.interfaces import NetworkInterface
+
+
+_MORE = "…"
+_SHORT_FROM = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +35,58 @@ class Progress:
     stages: Mapping[str, int]
 
 
-def status_parts(progress: Progress, catalogue: Catalogue) -> list[str]:
-    """Return the parts of the line at the bottom, the most important first."""
+
+def _status(progress: Progress, catalogue: Catalogue, count: Callable[[float], str]) -> list[tuple[str, ...]]:
+    """Return the parts, all of one piece but the last: the connections in each stage."""
+def status_parts(progress: Progress, catalogue: Catalogue) -> list[tuple[str, ...]]:
+    """Return the parts of the line at the bottom, the most important first, each in forms from long to short."""
+    whole, short = (_status(progress, catalogue, count) for count in (_whole, _short))
+    stages, fewer = whole.pop(), short.pop()
+    left_out = [(*fewer[:most], _MORE) for most in range(len(fewer) - 1, 0, -1)]
+    forms = tuple(" ".join(each) for each in (stages, fewer, *left_out))
+    return [*((one[0], other[0]) for one, other in zip(whole, short, strict=True)), forms]
     say = catalogue.text
     minutes, seconds = divmod(int(progress.seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    parts = [
+    texts = [
         f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes:02d}:{seconds:02d}",
-        say("live.status.packets", packets=f"{progress.packets:,}"),
-        say("live.status.rate", rate=f"{progress.rate:,.0f}"),
-        dropped_text(progress.dropped, catalogue),
+        say("live.status.packets", packets=count(progress.packets)),
+        say("live.status.rate", rate=count(progress.rate)),
+        _dropped(progress.dropped, catalogue, count),
     ]
     stages = [
-        say(f"live.stage.{stage}.count", count=progress.stages[stage])
+        say(f"live.stage.{stage}.count", count=count(progress.stages[stage]))
         for stage in STAGES
+    if progress.waiting:
+        texts.insert(3, say("live.status.waiting", packets=count(progress.waiting)))
         if stage != "closed" and progress.stages.get(stage)
     ]
-    parts.append(" ".join(stages) if stages else say("live.status.no-connections"))
-    if progress.waiting:
-        parts.insert(3, say("live.status.waiting", packets=f"{progress.waiting:,}"))
-    return parts
+    return [*((text,) for text in texts), tuple(stages) or (say("live.status.no-connections"),)]
 
 
-def dropped_text(dropped: int | None, catalogue: Catalogue) -> str:
-    """Return how many packets were dropped, in words."""
+def _dropped(dropped: int | None, catalogue: Catalogue, count: Callable[[float], str]) -> str:
     if dropped is None:
         return catalogue.text("live.status.dropped-unknown")
-    return catalogue.text("live.status.dropped", packets=f"{dropped:,}")
+    return catalogue.text("live.status.dropped", packets=count(dropped))
+
+
+def _whole(number: float) -> str:
+    return f"{number:,.0f}"
+
+
+def _short(number: float) -> str:
+    """Write a number in five signs at most: 9,999, 12.3k, 123k, 1.23M."""
+    if number < _SHORT_FROM:
+        return _whole(number)
+    for unit in "kMG":
+        number /= 1000
+        if number < 999.5 or unit == "G":
+            break
+    return f"{number:.{2 if number < 9.995 else 1 if number < 99.95 else 0}f}{unit}"
 
 
 def counters_text(progress: Progress, catalogue: Catalogue) -> str:
-    """Return the three counters that tcpdump ends with."""
+    """Return the three counters that tcpdump ends with; on a line of its own what it does not know of."""
     values = {"captured": f"{progress.packets:,}", "received": f"{progress.received:,}"}
     if progress.dropped is None:
         return catalogue.text("live.counters-unknown", **values)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sniffkit.explanations.connection_table import LEFT_OUT
-from sniffkit.renderers.screen import cells
+from sniffkit.renderers.screen import cells, cut, fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from types import TracebackType
     from typing import Self
 
     from rich.live import Live
     from rich.text import Text
 
-    from sniffkit.explanations.connection_table import ConnectionTable
+    from sniffkit.explanations.connection_table import ConnectionTable, Forms
     from sniffkit.renderers.screen import Screen
 
 STYLES = {"open": "green", "opening": "yellow", "closing": "magenta", "time-wait": "bright_black", "closed": "dim"}
@@ -46,7 +46,7 @@ class LiveTable:
         """How many lines fit on the screen: connections, and a heading for each stage."""
         return max(self._console.size.height - FRAME_LINES, 2)
 
-    def draw(self, table: ConnectionTable, status: Sequence[str]) -> None:
+    def draw(self, table: ConnectionTable, status: Sequence[Forms]) -> None:
         """Draw the table, with the status line below."""
         from rich.console import Group
 
@@ -56,7 +56,8 @@ class LiveTable:
             self._console.clear()
             self._live, self._size = self._new_live(), size
             self._live.start()
-        lines = [*drawn(table, size.width), ("  ".join(status), "bright_black")]
+        lines = drawn(table, size.width, self._screen.show)
+        lines.append((fitted(status, size.width, self._screen.show), "bright_black"))
         self._live.update(Group(*(self._text(line, style) for line, style in lines)), refresh=True)
 
     def _new_live(self) -> Live:
@@ -67,7 +68,7 @@ class LiveTable:
     def _text(self, line: str, style: str) -> Text:
         from rich.text import Text
 
-        return Text(self._screen.show(line), style=style, no_wrap=True, overflow="ellipsis")
+        return Text(line, style=style if self._screen.colour else "", no_wrap=True, overflow="crop")
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -79,17 +80,27 @@ class LiveTable:
         self._live.__exit__(kind, error, trace)
 
 
-def drawn(table: ConnectionTable, width: int) -> list[tuple[str, str]]:
-    """Return the lines of a table, and the Rich style of each, on a screen of ``width`` cells."""
+def drawn(table: ConnectionTable, width: int, show: Callable[[str], str] = str) -> list[tuple[str, str]]:
+    """Return the lines of a table, and the Rich style of each, on a screen of ``width`` cells.
+
+    show: writes a text with the signs that the screen has (Screen.show)
+    """
+    groups = tuple(replace(each, rows=_shown(each.rows, show)) for each in table.groups)
+    (headings,) = _shown((table.headings,), show)
+    table = replace(table, headings=headings, groups=groups)
     columns = _columns(table, width)
-    lines = [(_line(table, [(heading,) for heading in table.headings], columns), "bold")]
+    lines = [(_line(table, table.headings, columns), "bold")]
     for group in table.groups:
-        lines.append((group.heading, f"bold {STYLES[group.stage]}"))
+        lines.append((cut(show(group.heading), width), f"bold {STYLES[group.stage]}"))
         lines += [(_line(table, row, columns), STYLES[group.stage]) for row in group.rows]
     return lines
 
 
-def _line(table: ConnectionTable, row: Sequence[tuple[str, ...]], columns: dict[int, _Column]) -> str:
+def _shown(rows: Iterable[Iterable[Forms]], show: Callable[[str], str]) -> tuple[tuple[Forms, ...], ...]:
+    return tuple(tuple(tuple(map(show, forms)) for forms in row) for row in rows)
+
+
+def _line(table: ConnectionTable, row: Sequence[Forms], columns: dict[int, _Column]) -> str:
     parts = []
     for place, column in columns.items():
         forms = row[place][0 if place in table.stretched else min(column.form, len(row[place]) - 1) :]
@@ -124,8 +135,9 @@ def _columns(table: ConnectionTable, width: int) -> dict[int, _Column]:
 
 
 def _width(table: ConnectionTable, place: int, form: int) -> int:
-    found = [row[place][min(form, len(row[place]) - 1)] for group in table.groups for row in group.rows]
-    return max(cells(text) for text in (table.headings[place], *found))
+    found = [table.headings[place], *(row[place] for group in table.groups for row in group.rows)]
+    found += table.least.get(place, ())
+    return max(cells(forms[min(form, len(forms) - 1)]) for forms in found)
 
 
 def _taken(columns: dict[int, _Column]) -> int:

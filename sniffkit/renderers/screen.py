@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -33,6 +33,9 @@ STYLES = {
 
 FIELD_COLOURS = 5
 """Neighbouring fields take these in turn: ``field-0`` to ``field-4``; their marks say the same."""
+
+GAP = "  "
+"""Stands between the parts of a line."""
 
 _NO_BREAK = "\u00a0"
 _NO_START = "，。；：！？、）》”’,.;:!?) " + _NO_BREAK
@@ -116,8 +119,12 @@ class Screen:
         return [*lines, line.rstrip()]
 
     def show(self, text: str) -> str:
-        """Return ``text`` with signs the stream has."""
-        return text if self.signs else text.translate(ASCII)
+        """Return ``text`` with signs the stream has; what its encoding cannot show becomes an escape."""
+        shown = text if self.signs else text.translate(ASCII)
+        encoding = self.stream.encoding or "utf-8"
+        if shown.isascii() or encoding.lower().startswith("utf"):
+            return shown
+        return shown.encode(encoding, "backslashreplace").decode(encoding)
 
     def write(self, text: str) -> None:
         """Write ``text``; what the encoding cannot show is written as an escape, never an error."""
@@ -161,6 +168,30 @@ def cells(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
+
+
+def cut(text: str, room: int) -> str:
+    """Return as much of ``text`` as has room in so many cells."""
+    if cells(text) <= room:
+        return text
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, room)
+
+
+def fitted(parts: Sequence[tuple[str, ...]], room: int, show: Callable[[str], str] = str) -> str:
+    """Return parts, each given in forms from long to short, as one line that has room in so many cells.
+
+    Where the shortest forms are too long as well, the last parts are left out. show: see Screen.show
+    """
+    for form in range(max(map(len, parts), default=0)):
+        line = show(GAP.join(forms[min(form, len(forms) - 1)] for forms in parts))
+        if cells(line) <= room:
+            return line
+    shortest = [forms[-1] for forms in parts]
+    while len(shortest) > 1 and cells(show(GAP.join(shortest))) > room:
+        shortest.pop()
+    return cut(show(GAP.join(shortest)), room)
 
 
 def _kept_together(text: str) -> str:

@@ -6,12 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from sniffkit.renderers.screen import Screen, cells
+from sniffkit.renderers.screen import Screen, fitted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_GAP = "  "
 _ERASE = "\r\x1b[K"
 
 
@@ -28,17 +27,11 @@ class StatusLine:
         self.shown = sys.stderr.isatty() and not piped and os.environ.get("TERM") != "dumb"
         self._drawn = False
 
-    def draw(self, parts: Sequence[str]) -> None:
-        """Draw the parts that fit, from the first on."""
+    def draw(self, parts: Sequence[tuple[str, ...]]) -> None:
+        """Draw the parts, each in the longest of its forms that has room beside the others."""
         if not self.shown:
             return
-        room = self._width() - 1
-        text = ""
-        for part in parts:
-            longer = f"{text}{_GAP}{part}" if text else part
-            if cells(longer) > room:
-                break
-            text = longer
+        text = fitted(parts, self._width() - 1, self._screen.show)
         sys.stdout.flush()
         self._screen.write(_ERASE + self._screen.paint(text, "dim"))
         sys.stderr.flush()

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from io import BytesIO, TextIOWrapper
+
 import pytest
 from rich.cells import cell_len
 
@@ -10,6 +14,7 @@ from sniffkit.explanations.catalogue import Catalogue
 from sniffkit.explanations.connection_table import connection_table
 from sniffkit.explanations.language import Language
 from sniffkit.renderers.live_table import drawn
+from sniffkit.renderers.screen import Screen
 
 SHORT = (("10.0.0.2", 50000), ("93.184.216.34", 80))
 LONG = (("192.168.100.200", 50000), ("142.250.185.206", 443))
@@ -32,8 +37,10 @@ CONNECTIONS = [
 ]
 
 
-def lines(width: int, language: Language = "en", **stages: int) -> list[str]:
-    table = connection_table(CONNECTIONS, stages, Catalogue(language))  # type: ignore[arg-type]
+def lines(
+    width: int, language: Language = "en", of: Sequence[OpenConnection] = CONNECTIONS, **stages: int
+) -> list[str]:
+    table = connection_table(of, stages, Catalogue(language))  # type: ignore[arg-type]
     return [line for line, _ in drawn(table, width)]
 
 
@@ -46,15 +53,48 @@ def test_no_line_is_wider_than_the_screen(width: int, language: Language) -> Non
 def test_at_80_cells_ends_states_rate_and_round_trip_time_are_there() -> None:
     """The longest of all: what tells hosts of one network apart stands at an address's end, and that stays."""
     assert lines(80) == [
-        "no.  client → server                     states                     rate     RTT",
+        "no.  client → server                    states                     rate      RTT",
         "open 2",
-        "  4  […7348]:50000 → […34]:443           ESTAB/ESTAB            999 kB/s  120 ms",
-        "123  10.0.0.2:50000 → 93.184.216.34:80   ESTAB/ESTAB            999 kB/s  120 ms",
+        "  4  […7348]:50000 → […34]:443          ESTAB/ESTAB            999 kB/s   120 ms",
+        "123  10.0.0.2:50000 → 93.184.216.34:80  ESTAB/ESTAB            999 kB/s   120 ms",
         "opening 1",
-        "  9  10.0.0.2:50000 → 93.184.216.34:80   SYN-SENT/SYN-RECV      999 kB/s  120 ms",
+        "  9  10.0.0.2:50000 → 93.184.216.34:80  SYN-SENT/SYN-RECV      999 kB/s   120 ms",
         "closing 1",
-        "  7  …100.200:50000 → …185.206:443       FIN-WAIT-2/CLOSE-WAIT  999 kB/s  120 ms",
+        "  7  …100.200:50000 → …185.206:443      FIN-WAIT-2/CLOSE-WAIT  999 kB/s   120 ms",
     ]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [80, 100, 160])
+def test_columns_stay_where_they_are_when_octets_flow_and_connections_close(width: int, language: Language) -> None:
+    """On a projector a table that jumps to and fro four times a second can't be read."""
+    quiet = replace(connection(0, SHORT, "ESTABLISHED", "ESTABLISHED", "open"), rate=0.0, rtt_ns=0)
+    closing = connection(0, SHORT, "FIN-WAIT-2", "CLOSE-WAIT", "closing")
+    over = replace(connection(0, SHORT, "TIME-WAIT", "CLOSED", "time-wait"), silent_ns=16_800_000_000)
+    headings = {lines(width, language, of=[each])[0] for each in (CONNECTIONS[1], quiet, closing, over)}
+    assert len(headings) == 1
+    assert "RTT" in headings.pop()
+
+
+def test_time_wait_counts_down() -> None:
+    over = replace(connection(0, SHORT, "CLOSED", "TIME-WAIT", "time-wait"), silent_ns=16_800_000_000)
+    assert lines(80, of=[over])[1:] == [
+        "TIME-WAIT 1 (seconds left of the 60 that Linux waits)",
+        "  0  10.0.0.2:50000 → 93.184.216.34:80  CLOSED/TIME-WAIT 44 s             120 ms",
+    ]
+    assert "CLOSED 关闭 / TIME-WAIT 时间等待 44 s" in lines(200, "zh", of=[over])[2]
+
+
+def test_signs_that_the_screen_does_not_have_are_spelled_and_still_stand_in_columns() -> None:
+    """An arrow takes two cells as ``->``, a Chinese character six as an escape: measured as they are drawn."""
+    ascii_only = Screen(TextIOWrapper(BytesIO(), encoding="ascii"), signs=False)
+    english, chinese = (
+        [line for line, _ in drawn(connection_table(CONNECTIONS, {}, Catalogue(language)), 84, ascii_only.show)]
+        for language in ("en", "zh")
+    )
+    assert all(line.isascii() and len(line) <= 84 for line in english + chinese)
+    assert [line.index(" 120 ms") for line in english if "120 ms" in line] == [77] * 4
+    assert "...100.200:50000 -> ...185.206:443" in english[-1]
 
 
 def test_a_wide_screen_has_everything_whole() -> None:
@@ -70,4 +110,4 @@ def test_a_narrow_screen_keeps_ends_and_states() -> None:
 
 def test_where_not_all_have_room_it_says_how_many_there_are() -> None:
     assert lines(80, open=120)[1] == "open 120, 2 of them here"
-    assert lines(80, "zh", open=120)[1] == "已建立 120，列出其中 2"
+    assert lines(80, "zh", open=120)[1] == "已建立 120，列出其中 2 个"

@@ -45,7 +45,7 @@ class OpenConnection:
     """One connection: stream number, ends as (address, port), states, packets and octets by end (client, server).
 
     rate:   octets a second, of late; rtt_ns: from the SYN to the third segment, 0 where that was not captured
-    age_ns: since its first packet
+    age_ns, silent_ns: since its first and its last packet
     """
 
     stream: int
@@ -58,6 +58,7 @@ class OpenConnection:
     rate: float
     rtt_ns: int
     age_ns: int
+    silent_ns: int = 0
 
 
 class OpenConnections:
@@ -140,6 +141,7 @@ class OpenConnections:
             rate,
             sum(connection.handshake or ()),
             max(now_ns - int(totals.first_ns[stream]), 0),
+            max(now_ns - int(totals.last_ns[stream]), 0),
         )
 
 
