@@ -1,7 +1,8 @@
 """How much is told of each packet while more come than can be told: everything, a short form, or only how many.
 
 A person is to see what happens now, so text gives way when it is some seconds late. A program would rather have every
-packet late than not at all, so JSON gives way only when so much waits that memory would run out.
+packet late than not at all, so JSON gives way only when so much waits that memory would run out. What is lost for good
+is told at once.
 """
 
 from __future__ import annotations
@@ -76,3 +77,22 @@ class Pace:
         if self.detail != before:
             self._calm_since = 0.0
         return self.detail != before
+
+
+LOSSES_TOLD_EVERY = 1.0
+
+
+class ToldLosses:
+    """How many of the packets lost so far have been told: as soon as there are any, and then once a second at most."""
+
+    def __init__(self) -> None:
+        self._told = 0
+        self._told_at = 0.0
+
+    def due(self, total: int, now: float) -> int:
+        """Return how many of ``total`` are to be told now; 0 where there are none, or it is too soon."""
+        new = total - self._told
+        if new <= 0 or now - self._told_at <= LOSSES_TOLD_EVERY:
+            return 0
+        self._told, self._told_at = total, now
+        return new

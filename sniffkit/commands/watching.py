@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sniffkit.commands.giving_way import FOR_PEOPLE, FOR_PROGRAMS, Detail, Pace
+from sniffkit.commands.giving_way import FOR_PEOPLE, FOR_PROGRAMS, Detail, Pace, ToldLosses
 from sniffkit.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ connections there are, and where nobody is told before the end: a packet of a lo
 
 DRAWN_EVERY = 0.25
 RATE_OVER = 2.0
-DROPS_TOLD_EVERY = 1.0
 
 FOLDS_TOLD_AFTER = 0.2
 """Seconds of silence after which quiet packets that were held back are told; at the latest after FOLDS_TOLD_EVERY."""
@@ -123,8 +122,8 @@ class Watching:
         self.skipped = SkippedPackets()
         self._skipped_told = self._held_since = 0.0
         self._begin = time.monotonic()
-        self._drawn = self._drops_told_at = 0.0
-        self._drops_told = 0
+        self._drawn = 0.0
+        self._drops, self._losses = ToldLosses(), ToldLosses()
         self._collected = self._begin
         self._stages: Counter[Any] = Counter()
         self._stages_until = 0.0
@@ -262,8 +261,6 @@ class Watching:
 
     def _look_around(self, busy: bool) -> None:
         """Do what is due between two batches: folds, drops, the status line, counters that were asked for."""
-        from sniffkit.explanations.skipped_packets import lost_record
-
         now = time.monotonic()
         if self.recorder.stopping and self.recorder.waiting > ENDING_TOLD_FROM and not self._ending_told:
             self._ending_told = True
@@ -287,13 +284,22 @@ class Watching:
             return
         self._drawn = now
         progress = self._progress(now)
-        if progress.dropped and now - self._drops_told_at > DROPS_TOLD_EVERY and progress.dropped > self._drops_told:
-            new = progress.dropped - self._drops_told
-            self._drops_told, self._drops_told_at = progress.dropped, now
-            self._say("live.drops", packets=f"{new:,}", total=f"{progress.dropped:,}")
-            if self.wishes.json:
-                self._write_record(lost_record(new, progress.dropped))
+        self._tell_losses(progress, now)
         self._draw(progress)
+
+    def _tell_losses(self, progress: Any, now: float) -> None:
+        """Tell what the kernel dropped and what the interface lost since that was last told."""
+        from sniffkit.explanations.plain import escaped
+        from sniffkit.explanations.skipped_packets import lost_on_arrival_record, lost_record
+
+        if dropped := self._drops.due(progress.dropped or 0, now):
+            self._say("live.drops", packets=f"{dropped:,}", total=f"{progress.dropped:,}")
+            if self.wishes.json:
+                self._write_record(lost_record(dropped, progress.dropped))
+        if lost := self._losses.due(progress.lost, now):
+            self._say("live.lost", name=escaped(self.source.name), packets=f"{lost:,}", total=f"{progress.lost:,}")
+            if self.wishes.json:
+                self._write_record(lost_on_arrival_record(lost, progress.lost))
 
     def _draw(self, progress: Any) -> None:
         from sniffkit.explanations.connection_table import connection_table
@@ -319,10 +325,10 @@ class Watching:
             self._rates.pop(0)
         then, counted = self._rates[0]
         rate = (self.recorder.packets - counted) / (now - then) if now > then else 0.0
-        received, dropped = self.source.counters()
+        received, dropped, lost = self.source.counters()
         received = max(received, self.recorder.packets)
         waiting = self.recorder.waiting if self.pace.detail or self.recorder.waiting > FOR_PEOPLE.lines[0] else 0
-        return Progress(now - self._begin, self.recorder.packets, rate, received, dropped, waiting, self._stages)
+        return Progress(now - self._begin, self.recorder.packets, rate, received, dropped, waiting, self._stages, lost)
 
     def _end(self) -> int:
         """Tell what stands at the end; return the exit code."""

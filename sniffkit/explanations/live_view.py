@@ -24,6 +24,7 @@ class Progress:
     """The figures of a capture at one moment.
 
     dropped: None where nobody counts drops; waiting: captured but not told yet; stages: connections by stage
+    lost:    by the interface, before any program could see them
     """
 
     seconds: float
@@ -33,11 +34,9 @@ class Progress:
     dropped: int | None
     waiting: int
     stages: Mapping[str, int]
+    lost: int = 0
 
 
-
-def _status(progress: Progress, catalogue: Catalogue, count: Callable[[float], str]) -> list[tuple[str, ...]]:
-    """Return the parts, all of one piece but the last: the connections in each stage."""
 def status_parts(progress: Progress, catalogue: Catalogue) -> list[tuple[str, ...]]:
     """Return the parts of the line at the bottom, the most important first, each in forms from long to short."""
     whole, short = (_status(progress, catalogue, count) for count in (_whole, _short))
@@ -45,6 +44,10 @@ def status_parts(progress: Progress, catalogue: Catalogue) -> list[tuple[str, ..
     left_out = [(*fewer[:most], _MORE) for most in range(len(fewer) - 1, 0, -1)]
     forms = tuple(" ".join(each) for each in (stages, fewer, *left_out))
     return [*((one[0], other[0]) for one, other in zip(whole, short, strict=True)), forms]
+
+
+def _status(progress: Progress, catalogue: Catalogue, count: Callable[[float], str]) -> list[tuple[str, ...]]:
+    """Return the parts, all of one piece but the last: the connections in each stage."""
     say = catalogue.text
     minutes, seconds = divmod(int(progress.seconds), 60)
     hours, minutes = divmod(minutes, 60)
@@ -54,11 +57,11 @@ def status_parts(progress: Progress, catalogue: Catalogue) -> list[tuple[str, ..
         say("live.status.rate", rate=count(progress.rate)),
         _dropped(progress.dropped, catalogue, count),
     ]
+    if progress.waiting:
+        texts.insert(3, say("live.status.waiting", packets=count(progress.waiting)))
     stages = [
         say(f"live.stage.{stage}.count", count=count(progress.stages[stage]))
         for stage in STAGES
-    if progress.waiting:
-        texts.insert(3, say("live.status.waiting", packets=count(progress.waiting)))
         if stage != "closed" and progress.stages.get(stage)
     ]
     return [*((text,) for text in texts), tuple(stages) or (say("live.status.no-connections"),)]
@@ -90,7 +93,10 @@ def counters_text(progress: Progress, catalogue: Catalogue) -> str:
     values = {"captured": f"{progress.packets:,}", "received": f"{progress.received:,}"}
     if progress.dropped is None:
         return catalogue.text("live.counters-unknown", **values)
-    return catalogue.text("live.counters", **values, dropped=f"{progress.dropped:,}")
+    counters = catalogue.text("live.counters", **values, dropped=f"{progress.dropped:,}")
+    if not progress.lost:
+        return counters
+    return f"{counters}\n{catalogue.text('live.counters-lost', lost=f'{progress.lost:,}')}"
 
 
 def interface_table(interfaces: Iterable[NetworkInterface], catalogue: Catalogue) -> Table:

@@ -59,3 +59,8 @@ class SkippedPackets:
 def lost_record(packets: int, total: int) -> dict[str, Any]:
     """Return the record of packets that the kernel dropped: they have no numbers and were never seen."""
     return {"type": "dropped", "packets": packets, "total": total}
+
+
+def lost_on_arrival_record(packets: int, total: int) -> dict[str, Any]:
+    """Return the record of packets that the interface lost before the kernel could hand them to anybody."""
+    return {"type": "lost", "packets": packets, "total": total}

@@ -10,10 +10,15 @@ if TYPE_CHECKING:
 
 
 class Counters(NamedTuple):
-    """What the kernel counted: packets that passed the filter, and those of them it dropped (None: not known)."""
+    """What the kernel counted.
+
+    received: packets that passed the filter; dropped: those of them it had no room for (None: not known)
+    lost:     packets that the interface lost on arrival, before any filter
+    """
 
     received: int
     dropped: int | None
+    lost: int = 0
 
 
 class Taken(NamedTuple):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.errors import NotPermitted
+from sniffkit.sources.arrival_losses import ArrivalLosses
 from sniffkit.sources.batch import Batch, Interface
 from sniffkit.sources.capturing import Counters, Taken
 from sniffkit.sources.interfaces import ARPHRD_ETHERNET, ARPHRD_LOOPBACK, ARPHRD_NONE, network_interfaces
@@ -225,7 +226,8 @@ def _open_ring(
         return None
     known = network_interfaces() if interface.what == "any" else [interface]
     loopbacks = [each.index for each in known if each.loopback]
-    return RingCapturing(ring, link_type, loopbacks, snap_length, form, sees_tags)
+    losses = ArrivalLosses(interface.index)
+    return RingCapturing(ring, losses, link_type, loopbacks, snap_length, form, sees_tags)
 
 
 class RingCapturing:
@@ -234,6 +236,7 @@ class RingCapturing:
     def __init__(
         self,
         ring: PacketRing,
+        losses: ArrivalLosses,
         link_type: int,
         loopbacks: list[int],
         snap_length: int,
@@ -241,7 +244,7 @@ class RingCapturing:
         sees_tags: bool,
     ) -> None:
         self.sees_tags = sees_tags
-        self._ring = ring
+        self._ring, self._losses = ring, losses
         self._form = form
         self._link_type = link_type
         self._loopbacks = np.array(loopbacks, np.uint32)
@@ -273,11 +276,12 @@ class RingCapturing:
     def counters(self) -> Counters:
         """Return the kernel's counters, second copies on loopback left out."""
         received, dropped = self._ring.counters()
-        return Counters(received - self._doubles, dropped)
+        return Counters(received - self._doubles, dropped, self._losses.so_far())
 
     def close(self) -> None:
         """Give the ring back."""
         self._ring.close()
+        self._losses.close()
 
 
 __all__ = ["COOKED_1", "COOKED_2", "Counters", "LiveSource", "open_live"]

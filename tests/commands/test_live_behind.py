@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sniffkit.commands.giving_way import FOR_PEOPLE, FOR_PROGRAMS, Detail, Pace
+from sniffkit.commands.giving_way import FOR_PEOPLE, FOR_PROGRAMS, Detail, Pace, ToldLosses
 from tests.commands.running_live import live, packets_in
 from tests.sources.network import Cable, needs_namespaces
 
@@ -115,3 +115,9 @@ def test_packets_that_fill_the_memory_are_counted_however_few_they_are() -> None
     pace = Pace(FOR_PROGRAMS)
     assert pace.decide(4_000, 0.1, crowded=True, ending=False)
     assert pace.detail == Detail.COUNTS
+
+
+def test_each_lost_packet_is_told_once_and_no_oftener_than_once_a_second() -> None:
+    losses = ToldLosses()
+    told = [losses.due(total, now) for total, now in ((0, 10.0), (5, 10.0), (9, 10.5), (9, 11.1), (9, 20.0))]
+    assert told == [0, 5, 0, 4, 0]
