@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sniffkit.errors import NotPermitted, UsageError
+from sniffkit.sources.filter_messages import meaning
 from sniffkit.sources.ring_packets import COOKED_1, COOKED_2
 
 Instruction = tuple[int, int, int, int]
@@ -64,6 +65,8 @@ which a filter stops making sense."""
 def compile_filter(text: str, link_type: int) -> Instructions:
     """Return the program for packets of this link type; raises UsageError ``live.filter`` with libpcap's message.
 
+    For messages that are met often the id is one of its own, ``live.filter-syntax`` and so on (filter_messages.py).
+
     Raises NotPermitted ``live.no-libpcap`` where the library is missing.
     """
     try:
@@ -73,9 +76,10 @@ def compile_filter(text: str, link_type: int) -> Instructions:
     except ValueError as error:
         reason = str(error)
         place = find_culprit(text, link_type, reason)
+        id, values = meaning(text, reason)
         if place < 0:
-            raise UsageError("live.filter", reason=reason) from error
-        raise UsageError("live.filter", reason=reason, value=text, place=place) from error
+            raise UsageError(id, reason=reason, **values) from error
+        raise UsageError(id, reason=reason, value=text, place=place, **values) from error
 
 
 def compile_for_interface(text: str, interface: str, link_type: int) -> Instructions | None:
@@ -149,7 +153,8 @@ def find_culprit(text: str, link_type: int, reason: str) -> int:
         place = text.find(quoted)
         if place >= 0:
             return place
-    for number in re.findall(r"\d+", reason):  # illegal port number 99999 > 65535
+    numbers = [] if "must be" in reason else re.findall(r"\d+", reason)  # illegal port number 99999 > 65535
+    for number in numbers:
         if named := re.search(rf"\b{number}\b", text):
             return named.start()
     words = list(re.finditer(r"\S+", text))
