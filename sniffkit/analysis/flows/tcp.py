@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.analysis.answer_times import AnswerTimes
-from sniffkit.analysis.endpoint_pairs import distinct
+from sniffkit.analysis.endpoint_pairs import distinct, grown
 from sniffkit.analysis.flows.prepared import tcp_sums
+from sniffkit.analysis.flows.silences import (
+    CLOSED_NS,
+    IDLE_NS,
+    MOST_SILENCES,
+    LookOut,
+    Looks,
+    silences,
+    silent_nowhere,
+)
 from sniffkit.analysis.flows.stream_table import Layout, StreamTable
 from sniffkit.analysis.flows.totals import TOTALS, add_sums
 from sniffkit.analysis.segments import FIN, RST, SYN
@@ -24,7 +33,6 @@ from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.tcp.mark_names import Mark
 from sniffkit.analysis.tcp.marks import TcpMarks
 from sniffkit.analysis.tcp.outcomes import TcpOutcomes, chosen_numbers
-from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,20 +43,8 @@ if TYPE_CHECKING:
     from sniffkit.analysis.streams import StreamNumbers
     from sniffkit.analysis.tcp.marks import Marks
 
-CLOSED_NS = 60 * 10**9
-"""A closed conversation is let go after this silence: as long as Linux keeps TIME-WAIT."""
-
-IDLE_NS = 3600 * 10**9
-"""An open conversation is let go after this silence (Zeek: 5 minutes, one hour for remote logins)."""
-
-LOOK_NS = 10 * 10**9
-"""How often this is looked for, in time of the capture."""
-
 MOST_OPEN = 50_000
 """Conversations with state at the same time (about 2 KB each)."""
-
-MOST_TURNS = 64
-"""So many silences of one stream within a batch are looked at."""
 
 EVENTS = {
     "retransmissions": Mark.RETRANSMISSION,
@@ -97,7 +93,7 @@ class TcpFlows:
     """Fed batch by batch; ``table`` has a row a stream.
 
     Where a batch ends makes no difference: a conversation that was silent too long begins its next part with the very
-    packet that breaks the silence, and whether there are too many is looked at after every so many packets.
+    packet that breaks the silence, and what can be let go is looked at after every so many packets.
 
     ends:   knows who each stream is between
     let_go: conversations written down before they closed because there were too many
@@ -112,8 +108,8 @@ class TcpFlows:
         self._ack_times = TcpAckTimes()
         self._answer_times = AnswerTimes()
         self._most_open = most_open
-        self._every = max(most_open // 4, 1)
-        self._looked_ns = NO_TIME
+        self._look_out = LookOut(max(most_open // 4, 1))
+        self._silences = np.zeros(0, np.uint16)  # by stream: how many long ones there were
 
     def feed(self, prepared: Prepared) -> NDArray[np.uint16]:
         """Add a batch; return the marks of its segments: uint16 (m,)."""
@@ -121,6 +117,8 @@ class TcpFlows:
         mask = np.zeros(len(segments), np.uint16)
         if not len(segments):
             return mask
+        if (highest := int(numbers.stream.max()) + 1) > len(self._silences):
+            self._silences = grown(self._silences, max(1024, highest + highest // 4))
         stamped = np.zeros(len(segments), np.bool_)
         stamped[prepared.stamped] = True
         for rows in self._pieces(segments, numbers, prepared.sums):
@@ -130,47 +128,51 @@ class TcpFlows:
                 some, which = segments.take(rows), chosen_numbers(numbers, rows)
                 added = tcp_sums(some, which, prepared.octets[rows])
                 mask[rows] = self._add(some, which, prepared.twice, added, stamped[rows])
-        known = np.flatnonzero(segments.time_ns != NO_TIME)
-        if len(known):
-            self._let_go(int(segments.time_ns[known[-1]]))
         return mask
 
     def _pieces(self, segments: Segments, numbers: StreamNumbers, added: Sums) -> Iterator[NDArray[np.int64] | None]:
         """Yield which segments to add together, in turns; None: all of them. Between two turns streams are let go."""
-        if self.marks.open + int(numbers.opened.sum()) <= self._most_open:
-            if silent_nowhere(self.table, added, len(segments)):
+        unknown = len(segments) - int(added.packets.sum())
+        if self.marks.open + int((~self.table.has(added.stream)).sum()) + unknown <= self._most_open:
+            looks = self._look_out.feed(segments)
+            if silent_nowhere(self.table, added, len(segments), looks):
                 yield None
             else:
-                yield from self._parts(segments, numbers, None)
+                yield from self._parts(segments, numbers, None, looks)
+            self._let_go(looks)
             return
-        turn = segments.number // self._every
-        for begin in np.flatnonzero(np.append(True, turn[1:] != turn[:-1])).tolist():
-            end = int(np.searchsorted(turn, turn[begin], side="right"))
-            if begin or segments.number[begin] % self._every == 0:
+        stretch = segments.number // self._look_out.every
+        for begin in np.flatnonzero(np.append(True, stretch[1:] != stretch[:-1])).tolist():
+            rows = np.arange(begin, int(np.searchsorted(stretch, stretch[begin], side="right")))
+            some = segments.take(rows)
+            many = self._look_out.begins(some)
+            looks = self._look_out.feed(some)
+            self._let_go(looks)
+            if many:
                 self._let_go_of_many()
-            yield from self._parts(segments, numbers, np.arange(begin, end))
+            yield from self._parts(some, numbers, rows, looks)
 
     def _parts(
-        self, segments: Segments, numbers: StreamNumbers, rows: NDArray[np.int64] | None
+        self, segments: Segments, numbers: StreamNumbers, rows: NDArray[np.int64] | None, looks: Looks
     ) -> Iterator[NDArray[np.int64] | None]:
-        """Yield the segments ``rows`` so that streams which were silent too long are ended before they go on."""
-        some = segments if rows is None else segments.take(rows)
+        """Yield the segments so that streams which were silent too long are ended before they go on.
+
+        rows: which of the batch they are, None: all
+        """
         stream = numbers.stream if rows is None else numbers.stream[rows]
-        turn, silent_ns = silences(self.table, some, stream)
+        turn, silent_ns = silences(self.table, segments, stream, looks, self._silences)
         if turn is None:
             yield rows
             return
-        every = np.arange(len(some)) if rows is None else rows
-        for number in range(int(turn.max()) + 1):
-            mine = np.flatnonzero(turn == number)
-            if not len(mine):
-                continue
-            if number:
+        order = sorted_rows(turn)
+        for mine in np.split(order, np.flatnonzero(np.diff(turn[order])) + 1):
+            if turn[mine[0]]:
                 first = mine[silent_ns[mine] > 0]
                 again, at = np.unique(stream[first], return_index=True)
+                self._silences[again] += np.uint16(1)
                 over = self.outcomes.write(again)
                 self._end(distinct(np.concatenate((over, again[silent_ns[first[at]] >= IDLE_NS]))))
-            yield every[mine]
+            yield mine if rows is None else rows[mine]
 
     def _add(
         self,
@@ -250,22 +252,24 @@ class TcpFlows:
         self.table["sack_permitted"][at] = segments.sack_permitted[syn]
         self.table["timestamps"][at] = stamped[syn]
 
-    def _let_go(self, now_ns: int) -> None:
-        """Write down and let go what is closed or idle."""
-        if now_ns - self._looked_ns < LOOK_NS and self._looked_ns != NO_TIME:
+    def _let_go(self, looks: Looks) -> None:
+        """Write down and let go what was closed or idle when it was looked."""
+        if not len(looks.before):
             return
-        self._looked_ns = now_ns
         streams = self.outcomes.open()
-        silent = now_ns - self.table["latest_ns"][streams]
+        silent = looks.silent(self.table["latest_ns"][streams], self.table["last_packet"][streams])
+        silent[self._silences[streams] >= MOST_SILENCES] = 0
         over = self.outcomes.write(streams[silent >= CLOSED_NS])
-        self._end(distinct(np.concatenate((over, streams[silent >= IDLE_NS]))))
+        gone = distinct(np.concatenate((over, streams[silent >= IDLE_NS])))
+        self._silences[gone] += np.uint16(1)
+        self._end(gone)
 
     def _let_go_of_many(self) -> None:
         """Write down and let go what has been silent for longest where there is too much."""
         if self.marks.open <= self._most_open:
             return
         streams = self.outcomes.open()
-        many = min(len(streams) - self._most_open + self._every, len(streams) - 1)
+        many = min(len(streams) - self._most_open + self._look_out.every, len(streams) - 1)
         if many > 0:
             oldest = np.sort(streams[np.argpartition(self.table["last_packet"][streams], many)[:many]])
             self.let_go += len(oldest) - len(self.outcomes.write(oldest))
@@ -280,59 +284,3 @@ class TcpFlows:
         self.marks.forget(streams)
         self._ack_times.forget(streams)
         self.table.put_away(streams)
-
-
-def silent_nowhere(table: StreamTable, added: Sums, count: int) -> bool:
-    """Return whether no stream was silent for CLOSED_NS before or within a batch, as far as its sums tell.
-
-    count: segments of the batch; where some of them are in no sum, ``silences`` has to look
-    """
-    if int(added.packets.sum()) != count or (added.silence_ns >= CLOSED_NS).any():
-        return False
-    carried = table.has(added.stream)
-    first, latest = added.first_ns[carried], table["latest_ns"][added.stream[carried]]
-    known = (first != NO_TIME) & (latest != NO_TIME)
-    return not (first[known] - latest[known] >= CLOSED_NS).any()
-
-
-def silences(
-    table: StreamTable, segments: Segments, stream: NDArray[np.int64]
-) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-    """Return how often each segment's stream was silent too long before it, and the silence right before it.
-
-    int64 (m,) both; the silence is 0 where it is short, the first is None where all are. Too long: an hour, or a minute
-    after a FIN or RST. At most MOST_TURNS are counted.
-    """
-    none = np.zeros(0, np.int64)
-    time = segments.time_ns
-    carried = table.has(stream)
-    latest = np.full(len(stream), NO_TIME)
-    latest[carried] = table["latest_ns"][stream[carried]]
-    oldest = min(int(time.min()), int(latest[latest != NO_TIME].min(initial=int(time.max()))))
-    if int(time.max()) - oldest < CLOSED_NS:
-        return None, none
-    order = sorted_rows(stream)
-    ordered, when = stream[order], time[order]
-    begins = np.append(True, ordered[1:] != ordered[:-1])
-    before = np.append(NO_TIME, when[:-1])
-    before[begins] = latest[order][begins]
-    gap = np.where((before == NO_TIME) | (when == NO_TIME), 0, when - before)
-    if not (gap >= CLOSED_NS).any():
-        return None, none
-    start = np.flatnonzero(begins)
-    of = np.cumsum(begins) - 1
-    closing = (segments.flags[order] & (FIN | RST)) != 0
-    earlier = np.cumsum(closing) - closing
-    closed = earlier > earlier[start][of]
-    ending = np.zeros(len(stream), np.bool_)
-    ending[carried] = table["ending"][stream[carried]]
-    closed |= ending[order]
-    long = (gap >= IDLE_NS) | ((gap >= CLOSED_NS) & closed)
-    if not long.any():
-        return None, none
-    turns = np.cumsum(long)
-    turns -= (turns - long)[start][of]
-    turn, silent = np.empty(len(order), np.int64), np.empty(len(order), np.int64)
-    turn[order] = np.minimum(turns, MOST_TURNS)
-    silent[order] = np.where(long, gap, 0)
-    return turn, silent

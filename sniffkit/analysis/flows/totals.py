@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from sniffkit.protocols.columns import Columns, Rows
 
+_MOST = np.iinfo(np.int64).max
+
 LONGEST_HEADER = 60
 """An IPv4 header has at most so many octets (RFC 791 section 3.1)."""
 
@@ -67,12 +69,29 @@ def grouped(stream: NDArray[np.int64], direction: NDArray[np.uint8]) -> Groups:
     return Groups(order, start, np.cumsum(begins) - 1, ordered[start], direction[order] != 0)
 
 
+def elapsed(later: NDArray[np.int64], earlier: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the time from one packet to another, below 0 where clocks were set back: int64 (m,).
+
+    0 where either is NO_TIME; where two clocks are further apart than the 292 years that 64 bits hold, just these.
+    """
+    gap: NDArray[np.int64] = later - earlier
+    timeless = (earlier == NO_TIME) | (later == NO_TIME)
+    gap[timeless] = 0
+    after = later > earlier
+    around = np.flatnonzero(((gap > 0) != after) & ~timeless & (gap != 0))
+    if len(around):
+        gap[around] = np.where(after[around], _MOST, -_MOST)
+    return gap
+
+
 @dataclass(slots=True)
 class Sums:
     """What a batch adds to each stream, one entry a stream; times are NO_TIME where packets have none.
 
     stream: int64 (g,); packets, ip_bytes, payload_bytes: int64 (g, 2) by direction
-    first, last: int64 (g,) packet numbers; first_ns, last_ns, newest_ns: int64 (g,) their times and the highest one
+    first, last: int64 (g,) packet numbers
+    first_ns, last_ns, newest_ns: int64 (g,) the first and the last time that a packet has, and the highest
+    first_timed: int64 (g,) number of the packet of ``first_ns``
     silence_ns, silence_packet: int64 (g,) the longest time between two packets of the batch and what ended it
     """
 
@@ -85,6 +104,7 @@ class Sums:
     first_ns: NDArray[np.int64]
     last_ns: NDArray[np.int64]
     newest_ns: NDArray[np.int64]
+    first_timed: NDArray[np.int64]
     silence_ns: NDArray[np.int64]
     silence_packet: NDArray[np.int64]
 
@@ -107,10 +127,12 @@ def sums(
         return np.stack((total(values) - second, second), axis=1)
 
     time, last = time_ns[order], np.append(start, len(order))[1:] - 1
+    first_timed, last_timed = start, last
     before = np.append(NO_TIME, time)[:-1]
     before[start] = NO_TIME
-    gap = time - before
-    gap[(before == NO_TIME) | (time == NO_TIME)] = 0
+    if (timeless := time == NO_TIME).any():
+        first_timed, last_timed, before = _timed(groups, timeless, time)
+    gap = elapsed(time, before)
     longest = np.maximum.reduceat(gap, start) if len(start) else gap
     ended = np.zeros(len(start), np.int64)
     at = np.flatnonzero((gap == longest[groups.of]) & (gap > 0))[::-1]
@@ -123,12 +145,31 @@ def sums(
         by_direction(payload[order]),
         number[order[start]],
         number[order[last]],
-        time[start],
-        time[last],
+        time[first_timed],
+        time[last_timed],
         newest,
+        number[order[first_timed]],
         longest,
         ended,
     )
+
+
+def _timed(
+    groups: Groups, timeless: NDArray[np.bool_], time: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first and the last row of each stream that has a time (the first if none has), int64 (g,).
+
+    And the time of the row before each that has one, NO_TIME where there is none: int64 (m,).
+    """
+    row, none = np.arange(len(time)), len(time)
+    first = np.minimum.reduceat(np.where(timeless, none, row), groups.start)
+    first = np.where(first == none, groups.start, first)
+    latest = np.maximum.accumulate(np.where(timeless, -1, row))  # or of a stream before, which does not count
+    end = np.append(groups.start, none)[1:] - 1
+    last = np.maximum(latest[end], groups.start)
+    earlier = np.append(-1, latest)[:-1]
+    before = np.where(earlier >= groups.start[groups.of], time[earlier], NO_TIME)
+    return first, last, before
 
 
 def add_sums(table: StreamTable, added: Sums) -> None:
@@ -143,14 +184,14 @@ def add_sums(table: StreamTable, added: Sums) -> None:
     table["first_packet"][streams[new]] = added.first[new]
     table["last_packet"][streams] = added.last
     before = table["latest_ns"][streams]
-    waited = np.where((before == NO_TIME) | (added.first_ns == NO_TIME), 0, added.first_ns - before)
+    waited = elapsed(added.first_ns, before)
     inside = added.silence_ns > waited
     silence = np.where(inside, added.silence_ns, waited)
     longer = silence > table["silence_ns"][streams]
     if longer.any():
         table["silence_ns"][streams[longer]] = silence[longer]
-        table["silence_packet"][streams[longer]] = np.where(inside, added.silence_packet, added.first)[longer]
+        table["silence_packet"][streams[longer]] = np.where(inside, added.silence_packet, added.first_timed)[longer]
     table["end_ns"][streams] = np.maximum(table["end_ns"][streams], added.newest_ns)
-    table["latest_ns"][streams] = np.where(added.last_ns == NO_TIME, added.newest_ns, added.last_ns)
+    table["latest_ns"][streams] = np.where(added.last_ns == NO_TIME, before, added.last_ns)
     unset = table["start_ns"][streams] == NO_TIME
     table["start_ns"][streams[unset]] = added.first_ns[unset]
