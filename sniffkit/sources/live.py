@@ -137,6 +137,12 @@ class LiveSource(Source):
                 return self._capturing.counters()
             return self._counted
 
+    @property
+    def missing(self) -> int:
+        """How many packets the kernel has counted, and not dropped, that have not been read yet."""
+        counters = self.counters()
+        return counters.received - (counters.dropped or 0) - self.packets
+
     def close(self) -> None:
         """Stop capturing."""
         last = self.counters()

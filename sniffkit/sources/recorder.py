@@ -31,9 +31,16 @@ LOOK_UP = 0.1
 """Seconds after which the recorder looks whether it has been told to stop, even if no packet comes; the source's delay
 where that is longer, for each look costs as much as some hundred packets."""
 
+LEAST_LOOK = 0.01
+"""Seconds a look takes at the end, when nothing has come by the time it should have."""
+
 AFTERWARDS = 0.07
 """Seconds it goes on after being told to stop, besides the source's delay: what was captured before that is still in
 the kernel's open block. What stands in the ring then is read all the same, however long the disk takes for it."""
+
+MISSING_AWAITED = 1.0
+"""Seconds it then waits for packets that the kernel has counted and not handed over: where all processors are busy its
+timers are late."""
 
 
 class Recorder:
@@ -156,9 +163,9 @@ class Recorder:
             over = left <= 0
             if over and self.source.through != "ring":  # where packets know no time there would be no end to it
                 return
-            batch = self.source.read(max(left, 0))
+            batch = self.source.read(max(left, LEAST_LOOK if over else 0))
             if batch is None:
-                if over:
+                if over and not (time.monotonic() - end < MISSING_AWAITED and self.source.missing > 0):
                     return
                 if self.source.gone:
                     self.stop()

@@ -7,6 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import pytest
 
 from sniffkit.sources.batch import GUARD, Batch
 from sniffkit.sources.capturing import Counters, Taken
@@ -66,6 +67,40 @@ class SlowDisk:
         self.recorder.stop()
         time.sleep(AFTERWARDS * 2)
         self.packets += len(batch)
+
+
+class LateTimer(FullRing):
+    """A ring whose one block is handed over late: on a busy machine the kernel's timers are."""
+
+    def __init__(self, seconds: float) -> None:
+        self.blocks = deque([time.time_ns()])
+        self._from = time.monotonic() + seconds
+
+    def take(self, seconds: float) -> Taken | None:
+        """Return the block once the timer has run."""
+        if time.monotonic() < self._from:
+            time.sleep(seconds)
+            return None
+        return super().take(seconds)
+
+    def counters(self) -> Counters:
+        """The kernel counts a packet when it comes, not when its block is handed over."""
+        return Counters(EACH, 0)
+
+
+@pytest.mark.parametrize(("late", "recorded"), [(AFTERWARDS * 3, EACH), (60.0, 0)])
+def test_what_the_kernel_has_counted_is_awaited_for_a_while(
+    late: float, recorded: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sniffkit.sources.recorder.MISSING_AWAITED", 0.5)
+    interface = NetworkInterface(1, "eth0", 2, 1, 1, "ethernet")
+    recorder = Recorder(LiveSource(interface, cast("Capturing", LateTimer(late)), "ring", 1, 262_144, delay=0.01))
+    recorder.start()
+    recorder.stop()
+    begin = time.monotonic()
+    recorder.take(5.0)
+    assert recorder.packets == recorded
+    assert time.monotonic() - begin < 2.0
 
 
 def test_what_stands_in_the_ring_at_the_stop_is_recorded_however_long_the_disk_takes() -> None:
