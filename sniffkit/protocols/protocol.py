@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sniffkit.sources.batch import pieces
+from sniffkit.sources.batch import HEAD, pieces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,36 +20,9 @@ if TYPE_CHECKING:
     from sniffkit.protocols.columns import Columns
     from sniffkit.protocols.header import Header
     from sniffkit.protocols.packet import Reader
-    from sniffkit.sources.batch import Batch
+    from sniffkit.sources.batch import Heads
 
     Array: TypeAlias = NDArray[Any]
-
-
-HEAD = 80
-"""Octets of each packet that ``Heads`` copies: Ethernet, IP and TCP with its usual options, and a VLAN tag or two."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heads:
-    """The first HEAD octets of every packet of a batch once more, side by side.
-
-    Packets are spread over megabytes: each time a header is looked at there it has to come from main memory, here it
-    comes from the processor's cache.
-
-    octets: uint8 (n * HEAD,)
-    moved:  int64 (n,) what is added to a place in the batch's buffer to get the same octet here
-    """
-
-    octets: NDArray[np.uint8]
-    moved: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, batch: Batch) -> Heads:
-        """Copy them together."""
-        import numpy as np
-
-        octets = pieces(batch.octets, batch.offset, HEAD).view(np.uint8)
-        return cls(octets, np.arange(0, len(octets), HEAD) - batch.offset)
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from sniffkit.protocols import REGISTER, number_spaces
 from sniffkit.protocols.fragments import IPV4, IPV6, headers_of, put_together
-from sniffkit.protocols.protocol import Carried, Headers, Heads
+from sniffkit.protocols.protocol import Carried, Headers
+from sniffkit.sources.batch import Heads
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,8 +74,9 @@ def walk(
     length = np.maximum(batch.length, batch.captured)
     present = length if np.array_equal(length, batch.captured) else batch.captured
     found: list[list[Headers]] = [[] for _ in PROTOCOLS]
+    heads = batch.heads or Heads.gather(batch.octets, batch.offset)[0]
     frames = Headers(
-        REGISTER[0].header, batch.octets, Heads.of(batch), 0, index, batch.offset, present, length, None,
+        REGISTER[0].header, batch.octets, heads, 0, index, batch.offset, present, length, None,
         np.full(rows, -1, np.int32), np.full(rows, -1, np.int64), 0,
     )  # fmt: skip
     link = np.where((batch.link_type >= 0) & (batch.link_type < 1 << 16), batch.link_type, 0xFFFF)

@@ -19,6 +19,10 @@ NO_TIME = -(2**63)
 """``time_ns`` of a packet without a time stamp (a pcapng Simple Packet Block)."""
 
 
+HEAD = 80
+"""Octets of each packet that ``Heads`` has: Ethernet, IP and TCP with its usual options, and a VLAN tag or two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interface:
     """What a capture says of one of its interfaces."""
@@ -27,6 +31,34 @@ class Interface:
     snap_length: int = 0
     name: str = ""
     description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The first HEAD octets of every packet of a batch once more, side by side.
+
+    Packets are spread over megabytes: each time a header is looked at there it has to come from main memory, here it
+    comes from the processor's cache.
+
+    octets: uint8, each packet's first octets at the same distance behind those of the packet before
+    moved:  int64 (n,) what is added to a place in the batch's buffer to get the same octet here
+    """
+
+    octets: NDArray[np.uint8]
+    moved: NDArray[np.int64]
+
+    @classmethod
+    def gather(
+        cls, buffer: NDArray[np.uint8], offset: NDArray[np.int64], before: int = 0
+    ) -> tuple[Heads, NDArray[np.void]]:
+        """Copy them together, with what stands in the ``before`` octets before each packet, (n,), which is returned."""
+        import numpy as np
+
+        width = before + HEAD
+        both = pieces(buffer, offset - before if before else offset, width)
+        octets = both.view(np.uint8)
+        first: NDArray[np.void] = np.ndarray((len(both),), f"V{before}", octets.data, 0, (width,))
+        return cls(octets, np.arange(before, len(octets), width) - offset), first
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +74,7 @@ class Batch:
     link_type: int32 (n,) LINKTYPE number (https://www.tcpdump.org/linktypes.html)
     interface: int32 (n,) number of the interface it was captured on, as tshark counts them
     first:     number of the first packet, counted from 1 over the whole capture
+    heads:     the packets' first octets, where whoever read them has copied them together already
     """
 
     octets: NDArray[np.uint8]
@@ -52,6 +85,7 @@ class Batch:
     link_type: NDArray[np.int32]
     interface: NDArray[np.int32]
     first: int = 1
+    heads: Heads | None = None
 
     def __len__(self) -> int:
         return len(self.offset)
@@ -59,7 +93,8 @@ class Batch:
     def head(self, count: int) -> Batch:
         """Return a batch of the first ``count`` packets; the octets are shared."""
         arrays = ("offset", "captured", "length", "time_ns", "link_type", "interface")
-        return replace(self, **{name: getattr(self, name)[:count] for name in arrays})
+        heads = None if self.heads is None else replace(self.heads, moved=self.heads.moved[:count])
+        return replace(self, heads=heads, **{name: getattr(self, name)[:count] for name in arrays})
 
     def packet(self, row: int) -> bytes:
         """Return the captured octets of the packet at ``row``."""

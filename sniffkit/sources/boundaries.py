@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,8 +24,11 @@ LANE = 48 * 1024
 LEAST_LANES = 16
 """With fewer lanes than these the loop is as fast."""
 
-STEPS = 32
-"""Records that all lanes go forward before it is looked whether they have arrived."""
+MOST_LANES = 480
+"""For 500 numbers or more NumPy lets go of Python's lock; to get it back can take longer than a step does."""
+
+STEPS = 24
+"""Records that all lanes go forward before it is looked which have arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,31 +105,36 @@ def follow_in_lanes(
 ) -> tuple[NDArray[np.int64], int] | None:
     """Return what ``follow`` returns for all but the last stretch of the buffer, or None where lanes do not meet."""
     begins = [position]
+    lane = max(LANE, (filled - position) // MOST_LANES)
     search, octets = guess.pattern.search, buffer.data
-    for place in range(position + LANE, filled - LANE, LANE):
-        found = search(octets, place + guess.place, place + LANE)
+    for place in range(position + lane, filled - lane, lane):
+        found = search(octets, place + guess.place, place + lane)
         if found is not None:
             begins.append(found.start() - guess.place)
     if len(begins) < LEAST_LANES:
         return None
-    lengths = chain.lengths(buffer)
-    goal = np.array(begins[1:], np.int64)
-    here = np.array(begins[:-1], np.int64)
-    history = [here]
-    while (here < goal).any():
-        if len(history) > LANE // 64:  # a lane of hardly anything but headers: the loop is faster
+    lengths, around, end = chain.lengths(buffer), np.array(chain.around), np.array(filled)
+    here, goal = np.array(begins[:-1], np.int64), np.array(begins[1:], np.int64)
+    met: list[NDArray[np.int64]] = []
+    for _ in range(0, lane // 64, STEPS):  # a lane of hardly anything but headers: the loop is faster
+        paths = np.empty((STEPS + 1, len(here)), np.int64)
+        paths[0] = here
+        for here, following in pairwise(paths):
+            np.add(here, lengths[here], out=following)
+            np.add(following, around, out=following)
+            np.minimum(following, end, out=following)
+        before = paths[:-1] < goal
+        met.append(paths[:-1][before])
+        arrived = paths[-1] >= goal
+        at = np.count_nonzero(before, axis=0)
+        if (paths[at, np.arange(len(goal))] != goal)[arrived].any():
             return None
-        for _ in range(STEPS):
-            here = here + lengths[here]
-            here += chain.around
-            np.minimum(here, filled, out=here)
-            history.append(here)
-    paths = np.ascontiguousarray(np.array(history).T)  # (lanes, steps)
-    before = paths < goal[:, None]
-    count = np.count_nonzero(before, axis=1)
-    if (paths[np.arange(len(goal)), count] != goal).any():
+        if arrived.all():
+            break
+        here, goal = paths[-1][~arrived], goal[~arrived]
+    else:
         return None
-    starts = paths[before]
+    starts = np.sort(np.concatenate(met))
     if chain.least and (lengths[starts] < chain.least).any():
         return None
     return starts, begins[-1]

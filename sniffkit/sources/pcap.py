@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.errors import NotACapture
-from sniffkit.sources.batch import Batch, Interface, pieces
+from sniffkit.sources.batch import Batch, Heads, Interface
 from sniffkit.sources.boundaries import Chain, Guess, find_records
 from sniffkit.sources.octets import Octets
 from sniffkit.sources.source import MAX_CAPTURED, MAX_LENGTH, FileSource
@@ -64,7 +64,8 @@ class PcapSource(FileSource):
         lengths = ["length", "captured"] if minor < SWAPPED_IN_SOME else ["captured", "length"]
         self._sort_lengths = minor == SWAPPED_IN_SOME
         fields = ["seconds", "fraction", *lengths]
-        self._record = np.dtype([(field, self.order + "u4") for field in fields])
+        formats = [self.order + "u4"] * len(fields)
+        self._record = np.dtype({"names": fields, "formats": formats, "itemsize": self.header})
         self._chain = Chain(self.order, 8 + 4 * lengths.index("captured"), self.header)
 
     def batches(self) -> Iterator[Batch]:
@@ -74,7 +75,9 @@ class PcapSource(FileSource):
         while need:
             window.read()
             starts, used = self._packet_starts()
-            records = pieces(window.buffer, starts, self._record.itemsize).view(self._record)
+            offset = starts + self.header
+            heads, headers = Heads.gather(window.buffer, offset, self.header)
+            records = headers.view(self._record)
             captured = records["captured"].astype(np.int64)
             length = records["length"].astype(np.int64)
             if self._sort_lengths:
@@ -82,19 +85,20 @@ class PcapSource(FileSource):
             if len(captured) and captured.max() > MAX_CAPTURED:
                 kept = int(np.argmax(captured > MAX_CAPTURED))
                 used = int(starts[kept])
-                starts, records, captured, length = starts[:kept], records[:kept], captured[:kept], length[:kept]
-            need = self._why_stopped(used, self.packets + len(starts) + 1)
+                offset, records, captured, length = offset[:kept], records[:kept], captured[:kept], length[:kept]
+            need = self._why_stopped(used, self.packets + len(offset) + 1)
             time_ns = records["seconds"].astype(np.int64) * 1_000_000_000
             # A fraction of a second or more is a lie; 32 bits bound what it adds to the seconds, as in tshark.
             time_ns += (records["fraction"] * np.uint32(self.tick)).astype(np.int32)
             yield from self.hand_out(
                 window.advance(used, need),  # kept in no variable, so that it is free again when the batch is
-                starts + self.header,
+                offset,
                 captured,
                 np.minimum(length, MAX_LENGTH),
                 time_ns,
-                np.full(len(starts), self.interfaces[0].link_type, np.int32),
-                np.zeros(len(starts), np.int32),
+                np.full(len(offset), self.interfaces[0].link_type, np.int32),
+                np.zeros(len(offset), np.int32),
+                heads,
             )
         self.note_failure(self.packets + 1, window.start + window.filled)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from sniffkit.errors import DamagedCapture
-from sniffkit.sources.batch import Batch, Interface
+from sniffkit.sources.batch import Batch, Heads, Interface
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,10 +118,11 @@ class Source:
         time_ns: NDArray[np.int64],
         link_type: NDArray[np.int32],
         interface: NDArray[np.int32],
+        heads: Heads | None = None,
     ) -> Iterator[Batch]:
         """Make batches of no more than BATCH_PACKETS packets of those in one buffer, and count them."""
         for low in range(0, len(offset), BATCH_PACKETS):
-            rows = slice(low, low + BATCH_PACKETS)
+            rows = slice(low, min(low + BATCH_PACKETS, len(offset)))
             batch = Batch(
                 octets,
                 offset[rows],
@@ -131,6 +132,7 @@ class Source:
                 link_type[rows],
                 interface[rows],
                 self.packets + 1,
+                None if heads is None else replace(heads, moved=heads.moved[rows]),
             )
             self.packets += len(batch)
             yield batch
