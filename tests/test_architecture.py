@@ -62,6 +62,8 @@ NOT_A_COMMAND = {
     "answering": "flows --jobs 2: who reads in another process, seen from there",
     "reading": "the options and the end that every command reading captures has",
     "telling": "one run of explain, kept apart from its options",
+    "started_command": "the command that live runs, from its start to its end",
+    "signals": "what live answers to signals, apart from what it tells",
     "watching": "one run of live, kept apart from its options",
     "provisions": "what a run may need later, loaded before it gives up its rights",
 }

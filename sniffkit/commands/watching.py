@@ -11,16 +11,16 @@ import signal
 import sys
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sniffkit.commands.giving_way import FOR_PEOPLE, FOR_PROGRAMS, Detail, Pace, ToldLosses
+from sniffkit.commands.signals import Signals
 from sniffkit.errors import ExitCode
 
 if TYPE_CHECKING:
     import subprocess
-    from types import FrameType
 
     import numpy as np
     from numpy.typing import NDArray
@@ -59,11 +59,9 @@ SKIPPED_TOLD_EVERY = 1.0
 SHARE_OF_COUNTING = 20
 """Connections are counted again after so many times as long as the counting took: never more than 5 % of the time."""
 
-
 SMALL_COLLECTIONS = (50_000, 20, 1_000_000)
 """Python looks for unreachable objects while nobody waits; in the middle of a flood that takes up to a second."""
 COLLECTED_EVERY = 30.0
-
 
 SWITCH_INTERVAL = 0.001
 """Seconds after which Python's threads take turns: the one that records must not wait for the one that tells."""
@@ -128,15 +126,16 @@ class Watching:
         self._stages: Counter[Any] = Counter()
         self._stages_until = 0.0
         self._rates: list[tuple[float, int]] = [(self._begin, 0)]
-        self._asked_for_counters = self._ending_told = False
+        self._ending_told = False
+        self._signals = Signals(self._stop)
         self._table: LiveTable | None = None
 
     def run(self) -> int:
         """Tell everything; return the exit code."""
-        before = {each: signal.signal(each, self._stop) for each in (signal.SIGINT, signal.SIGTERM)}
-        for name in ("SIGUSR1", "SIGINFO"):
-            if hasattr(signal, name):
-                before[getattr(signal, name)] = signal.signal(getattr(signal, name), self._ask_for_counters)
+        with self._signals:
+            return self._run()
+
+    def _run(self) -> int:
         thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL)
         gc.freeze()
@@ -151,12 +150,11 @@ class Watching:
             return self._end()
         finally:
             self.recorder.stop()
+            self.status.clear()
             self._end_child()
             gc.set_threshold(*thresholds)
             sys.setswitchinterval(interval)
             gc.freeze()  # Python's last look for unreachable objects would take a third of a second
-            for each, handler in before.items():
-                signal.signal(each, handler)
 
     def _watch(self) -> None:
         while True:
@@ -189,7 +187,7 @@ class Watching:
         if self.wishes.json:
             self._tell_records(facts, lines, wanted)
             return
-        self.status.clear()
+        self._make_room()
         if self.pace.detail == Detail.LINES:
             self.terminal.listing(lines, None if wanted is None else wanted.nonzero()[0].tolist())
         else:
@@ -270,10 +268,12 @@ class Watching:
         if self.wishes.json and self.skipped.packets and now - self._skipped_told > SKIPPED_TOLD_EVERY:
             self._skipped_told = now
             self._tell_skipped()
-        if self._asked_for_counters:
+        if self._signals.resting:
+            self._rest()
+        if self._signals.counters:
             from sniffkit.explanations.live_view import counters_text
 
-            self._asked_for_counters = False
+            self._signals.counters = False
             self._write(counters_text(self._progress(now), self.catalogue))
         if self.child is not None and self.child.poll() is not None:
             self.recorder.stop()
@@ -339,7 +339,7 @@ class Watching:
 
         self._tell_folds()
         self._tell_skipped()
-        self.status.clear()
+        self._make_room()
         if not self.wishes.json and self.recorder.keep:
             self.terminal.summary(summarise(self.analysis, self.counts.packets, self.catalogue, live=True))
             self.screen.stream.flush()
@@ -378,10 +378,19 @@ class Watching:
         self.aside.note(text, style)
         self.aside.stream.flush()
 
-    def _ask_for_counters(self, number: int, frame: FrameType | None) -> None:
-        self._asked_for_counters = True
+    def _make_room(self) -> None:
+        """Take away the line at the bottom, and the width that the terminal has now: a window may be made larger."""
+        self.status.clear()
+        self.screen, self.aside = self.screen.resized(), self.aside.resized()
+        self.terminal.screen = self.screen
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def _rest(self) -> None:
+        """Leave the terminal to the shell, and come back to it."""
+        self.status.clear()
+        with self._table.away() if self._table is not None else nullcontext():
+            self._signals.rest()
+
+    def _stop(self) -> None:
         """End after what was captured is told; at the second Ctrl-C at once, with a whole file."""
         if not self.recorder.stopping:
             self.recorder.stop()

@@ -155,8 +155,10 @@ def _states(states: tuple[str, str], catalogue: Catalogue, left: str = "") -> Fo
         list(states),
         [SHORT_STATES.get(state, state) for state in states],
     )
-    for form in forms:
-        form[:] = [text + left if state == "TIME-WAIT" else text for text, state in zip(form, states, strict=True)]
+    if left:
+        last = 1 if states[1] == "TIME-WAIT" else 0  # both ends may be there
+        for form in forms:
+            form[last] += left
     named, whole, short = forms
     return " / ".join(named), " / ".join(whole), "/".join(short)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from sniffkit.explanations.connection_table import LEFT_OUT
 from sniffkit.renderers.screen import cells, cut, fitted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -40,6 +41,7 @@ class LiveTable:
         self._console = Console(file=screen.stream, no_color=not screen.colour, highlight=False, markup=False)
         self._size = self._console.size
         self._live = self._new_live()
+        self._lines: list[tuple[str, str]] = []
 
     @property
     def room(self) -> int:
@@ -56,9 +58,21 @@ class LiveTable:
             self._console.clear()
             self._live, self._size = self._new_live(), size
             self._live.start()
+            self._lines = []
         lines = drawn(table, size.width, self._screen.show)
         lines.append((fitted(status, size.width, self._screen.show), "bright_black"))
+        if lines == self._lines:
+            return
+        self._lines = lines
         self._live.update(Group(*(self._text(line, style) for line, style in lines)), refresh=True)
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Leave the terminal to others; afterwards the table goes on below what they wrote."""
+        self._live.stop()
+        yield
+        self._live, self._lines = self._new_live(), []
+        self._live.start()
 
     def _new_live(self) -> Live:
         from rich.live import Live

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TextIO
 
 STYLES = {
@@ -80,12 +80,13 @@ class Screen:
         dumb = environment.get("TERM") == "dumb"
         forced = bool(environment.get("FORCE_COLOR") or environment.get("CLICOLOR_FORCE", "0") not in ("", "0"))
         allowed = not environment.get("NO_COLOR") and not dumb and (terminal or forced)
-        width = None
-        if environment.get("COLUMNS", "").isdigit() and int(environment["COLUMNS"]) > 0:
-            width = max(int(environment["COLUMNS"]), 40)
-        elif terminal:
-            width = max(os.get_terminal_size(stream.fileno()).columns, 40)
+        width = _width(stream, environment)
         return cls(stream, width, colour == "always" or (colour == "auto" and allowed), _has_signs(stream) and not dumb)
+
+    def resized(self) -> Screen:
+        """Return the screen as wide as its terminal is now."""
+        width = _width(self.stream, os.environ)
+        return self if width == self.width else replace(self, width=width)
 
     def paint(self, text: str, style: str) -> str:
         """Return ``text`` in one of STYLES."""
@@ -138,6 +139,15 @@ class Screen:
     def note(self, text: str, style: str = "dim") -> None:
         """Write a text in lines of the screen's width."""
         self.write("".join(self.paint(line, style) + "\n" for line in self.wrapped(text)))
+
+
+def _width(stream: TextIO, environment: Mapping[str, str]) -> int | None:
+    if environment.get("COLUMNS", "").isdigit() and int(environment["COLUMNS"]) > 0:
+        return max(int(environment["COLUMNS"]), 40)
+    try:
+        return max(os.get_terminal_size(stream.fileno()).columns, 40) if stream.isatty() else None
+    except (OSError, ValueError):  # a terminal that is gone, a stream that is closed
+        return None
 
 
 def _has_signs(stream: TextIO) -> bool:

@@ -11,7 +11,8 @@ from sniffkit.renderers.screen import Screen, fitted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_ERASE = "\r\x1b[K"
+_ERASE = "\r\x1b[J"
+_HIDE_CURSOR, _SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 class StatusLine:
@@ -33,7 +34,9 @@ class StatusLine:
             return
         text = fitted(parts, self._width() - 1, self._screen.show)
         sys.stdout.flush()
-        self._screen.write(_ERASE + self._screen.paint(text, "dim"))
+        # The cursor waits at the line's begin, hidden: a window made narrower breaks the line in two, and from there
+        # on all of it is erased.
+        self._screen.write(f"{_HIDE_CURSOR}{_ERASE}{self._screen.paint(text, 'dim')}\r")
         sys.stderr.flush()
         self._drawn = True
 
@@ -44,7 +47,7 @@ class StatusLine:
     def clear(self) -> None:
         """Take the line away."""
         if self._drawn:
-            sys.stderr.write(_ERASE)
+            sys.stderr.write(_ERASE + _SHOW_CURSOR)
             sys.stderr.flush()
             self._drawn = False
 

@@ -15,7 +15,7 @@ import pytest
 from sniffkit.lab.stage import Stage, receive
 from sniffkit.lab.wire import Recording
 from sniffkit.lab.world import Classroom
-from tests.commands.running_live import PYTHON, Nowhere, environment, play
+from tests.commands.running_live import PYTHON, Nowhere, environment, packets_in, play
 from tests.sources.network import needs_namespaces
 
 pytestmark = needs_namespaces
@@ -65,6 +65,54 @@ def test_on_a_terminal_a_line_stands_below(room: Classroom, screen: Any) -> None
     shown = wait_for(screen, "捕获 (1[1-9]) 个分组，过滤器收到 \\1 个，内核丢弃 0 个")
     assert re.search("小结：1[1-9] 个分组", shown)
     assert not re.search(r"^00:\d\d", shown, re.M)
+
+
+def test_a_window_that_changes_its_size_leaves_nothing_behind(room: Classroom, screen: Any) -> None:
+    """Made narrower, the terminal breaks the line at the bottom in two; both halves go. Lessons take the width."""
+    screen("send-keys", f"clear; {PYTHON} -m sniffkit live eth0", "Enter")
+    wait_for(screen, r"^00:\d\d  0 packets")
+    play(room, "handshake-close-4")
+    wait_for(screen, r"^00:\d\d  1[1-9] packets +\d/s  0 dropped  TIME-WAIT 1$")
+    screen("resize-window", "-x", "46", "-y", "30")
+    shown = wait_for(screen, r"^00:\d\d  1[1-9] packets +\d/s  0 dropped$")
+    assert not re.search(r"^(TIME-WAIT )?1$", shown, re.M)
+    play(room, "refused-port")
+    shown = wait_for(screen, r"^ +\[reset\]\n +client SYN-SENT → CLOSED\n +server LISTEN → CLOSED$")
+    assert max(map(len, shown.splitlines())) <= 46
+    screen("send-keys", "C-c")
+    wait_for(screen, "packets captured")
+
+
+def test_ctrl_z_gives_the_terminal_back_and_fg_goes_on(room: Classroom, screen: Any) -> None:
+    screen("send-keys", f"clear; {PYTHON} -m sniffkit live eth0 --table", "Enter")
+    wait_for(screen, r"^00:\d\d  0 packets")
+    assert screen("display", "-p", "#{cursor_flag}") == "0\n"
+    screen("send-keys", "C-z")
+    wait_for(screen, "Stopped")
+    assert screen("display", "-p", "#{cursor_flag}") == "1\n", "the shell has its cursor"
+    play(room, "refused-port")
+    screen("send-keys", "clear; fg", "Enter")
+    wait_for(screen, r"^closed 1\n +0  \S+ → 93.184.216.34:81 +CLOSED ?/ ?CLOSED")
+    screen("send-keys", "C-c")
+    wait_for(screen, "packets captured")
+
+
+def test_a_terminal_that_is_closed_leaves_the_whole_capture(room: Classroom, screen: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.pcapng"
+    screen("new-window", "sh")
+    screen("send-keys", f"{PYTHON} -m sniffkit live eth0 -w {path}; echo ended > {tmp_path}/ended", "Enter")
+    wait_for(screen, r"^00:\d\d  0 packets")
+    play(room, "refused-port")
+    wait_for(screen, r"^00:\d\d  [2-9] packets")
+    process = screen("list-panes", "-F", "#{pane_pid}").strip()
+    children = Path(f"/proc/{process}/task/{process}/children")
+    (running,) = children.read_text().split()
+    screen("kill-window")
+    end = time.monotonic() + 10
+    while Path(f"/proc/{running}").exists():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert packets_in(path) >= 2
 
 
 def test_the_table_of_connections_stays_in_place(room: Classroom, screen: Any) -> None:
