@@ -19,8 +19,9 @@ SECONDS, NANOSECONDS, CAPTURED, LENGTH = range(4)
 """The four numbers that a pcap record begins with, as struct tpacket3_hdr (48 octets) has them, behind the distance to
 the next header: the last one in its second piece of 16 octets."""
 
-STATUS, HEADERS_AT = 1, 2
-"""Where in the second piece the status stands, and where the link header begins (16 bits of it)."""
+STATUS, LINK_HEADER = 1, 4
+"""Where in the second piece the status stands, in words of 32 bits, and the place of the link header, in those of 16:
+the kernel writes numbers as this machine reads them, whichever end of them comes first."""
 
 TAG_AT, TAG_TYPE_AT = 32, 36
 SENDER_AT = 48
@@ -89,7 +90,7 @@ def read_frames(
         if doubles:
             begin, sender = begin[keep], sender[keep]
     numbers, second = _numbers(octets, begin)
-    offset = begin + (second[:, HEADERS_AT] & 0xFFFF)
+    offset = begin + second.view(np.uint16)[:, LINK_HEADER]
     longer = np.zeros(len(offset), np.int64)  # than the kernel says
     tagged = np.flatnonzero(second[:, STATUS] & TAG_VALID)
     if len(tagged) and not cooked:
