@@ -5,14 +5,12 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-import typer
-
-from sniffkit.commands.help import say
+from sniffkit.commands.options import Option
 from sniffkit.commands.reading import Color, Lang, chosen_color, chosen_language
 
 
 def interfaces(
-    json: Annotated[bool, typer.Option("--json", help=say("interfaces-json"))] = False,
+    json: Annotated[bool, Option("--json", help="interfaces-json")] = False,
     lang: Lang = None,
     color: Color = "auto",
 ) -> None:
