@@ -198,7 +198,8 @@ class WholeWrites:
             try:
                 descriptor = os.open(path, flags | os.O_EXCL, PRIVATE)
                 if owner is not None:
-                    os.fchown(descriptor, *owner)
+                    with contextlib.suppress(PermissionError):  # root that has given up its rights keeps the file
+                        os.fchown(descriptor, *owner)
             except FileExistsError:
                 descriptor = os.open(path, flags | os.O_TRUNC)
         except OSError as error:

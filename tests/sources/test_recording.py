@@ -187,3 +187,16 @@ def test_files_belong_to_the_user_behind_sudo(tmp_path: Path) -> None:
     for name, owner in (("new.pcap", 65534), ("old.pcap", 0)):
         Recording(str(tmp_path / name), ETHERNET, 262144, owner=(65534, 65534)).close()
         assert (tmp_path / name).stat().st_uid == owner
+
+
+def test_root_without_its_rights_keeps_the_files_it_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rotation in a folder of root's goes on after the rights were given up, though no file can be given away."""
+
+    def refuse(descriptor: int, user: int, group: int) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("sniffkit.sources.recording.os.fchown", refuse)
+    recording = Recording(str(tmp_path / "a.pcap"), ETHERNET, 262144, owner=(65534, 65534))
+    recording.write(batch_of([60, 60]))
+    recording.close()
+    assert len(read(tmp_path / "a.pcap")) == 2
