@@ -16,8 +16,6 @@ from sniffkit.commands.spoken import SpokenCommand
 from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
-    import subprocess
-
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.sources.interfaces import NetworkInterface
     from sniffkit.sources.live import LiveSource
@@ -26,6 +24,9 @@ if TYPE_CHECKING:
 
 LINK_TYPES = {"LINUX_SLL": 113, "LINUX_SLL2": 276}
 BEHIND_DASHES = "sniffkit.command"
+
+COMPRESSING = {"gz": "gzip", "zst": "zstd", "lz4": "lz4", "xz": "xz", "bz2": "bzip2"}
+"""What makes a file of a name with such an ending."""
 
 
 class LiveCommand(SpokenCommand):
@@ -82,13 +83,18 @@ def live(
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # whatever the user set: such threads would keep the rights given up here
     from sniffkit.commands.filtering import chosen_filter
     from sniffkit.commands.watching import LiveWishes, Watching
+    from sniffkit.sources.privilege import leave_homes_alone
 
+    leave_homes_alone()
     language, shown = chosen_language(lang), chosen_color(color)
     if listing:
         _list(language, shown)
         return
     if cooked is not None and cooked not in LINK_TYPES:
         raise UsageError("usage.bad-value", option="-y", value=cooked, wanted="LINUX_SLL2|LINUX_SLL", help="-h")
+    if write is not None and (ending := re.search(r"\.(gz|zst|lz4|xz|bz2)$", write)):
+        plain = write.removesuffix(ending[0])
+        raise UsageError("live.compressed-file", file=write, plain=plain, program=COMPRESSING[ending[1]])
     if table and (json or quiet > 0 or write == "-" or not sys.stdout.isatty()):
         raise UsageError("live.table-alone")
     if json and write == "-":
@@ -99,7 +105,7 @@ def live(
     rotation = _rotation(ring or [], megabytes, rotate, most_files, write)
     command = context.meta.get(BEHIND_DASHES) or []
     chosen_packets = chosen_filter(display_filter, only)
-    if chosen_packets is not None and (table or (quiet > 0 and not json)):
+    if chosen_packets is not None and (table or quiet > 0):
         raise UsageError("live.filter-nothing-told", option="--table" if table else "-q")
     wishes = LiveWishes(language, shown, json, quiet > 0, verbose > 0, table, write == "-", chosen_packets)
     from sniffkit.explanations.catalogue import Catalogue
@@ -120,7 +126,7 @@ def live(
         promiscuous=not not_promiscuous,
         link_type=LINK_TYPES.get(cooked or ""),
         form=form_of(write or ""),
-        patient=quiet > 0 and not json,
+        patient=quiet > 0,
     ) as source:
         recording = _recording(write, source, rotation)
         try:
@@ -252,25 +258,10 @@ def _give_up_rights(command: list[str], watching: Any, recording: Recording | No
         if has_rights():
             load_everything()
     if command:
-        watching.child = _start(command, person)
+        from sniffkit.commands.started_command import StartedCommand
+
+        watching.child = StartedCommand(command, person)
     return give_up_privilege(recording.directory if recording is not None else "")
-
-
-def _start(command: list[str], person: Any) -> subprocess.Popen[bytes]:
-    """Start the command as the user who called sudo; what it prints goes where our own notes go if need be."""
-    import subprocess
-
-    from sniffkit.commands import GIVEN
-
-    options: dict[str, Any] = {"env": GIVEN}
-    if person is not None:
-        groups = os.getgrouplist(person.name, person.group)
-        options = {"user": person.user, "group": person.group, "extra_groups": groups}
-        options["env"] = GIVEN | {"HOME": person.home}
-    try:
-        return subprocess.Popen(command, stdout=None if sys.stdout.isatty() else sys.stderr, **options)
-    except OSError as error:
-        raise UsageError("live.command-missing", command=command[0], reason=error.strerror) from error
 
 
 def _tell_rights(catalogue: Catalogue, aside: Any, given: Given) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import time
 from collections import Counter
@@ -20,13 +19,12 @@ from sniffkit.commands.signals import Signals
 from sniffkit.errors import ExitCode
 
 if TYPE_CHECKING:
-    import subprocess
-
     import numpy as np
     from numpy.typing import NDArray
 
     from sniffkit.analysis.capture import BatchFacts
     from sniffkit.commands.filtering import PacketFilter
+    from sniffkit.commands.started_command import StartedCommand
     from sniffkit.explanations.language import Language
     from sniffkit.explanations.listing import Lines
     from sniffkit.renderers.live_table import LiveTable
@@ -104,7 +102,7 @@ class Watching:
         if wishes.filter is not None:
             wishes.filter.read_from(source)
         self.catalogue = Catalogue(wishes.language)
-        self.counted = (wishes.quiet and not wishes.json) or wishes.table
+        self.counted = wishes.quiet or wishes.table
         self.analysis = CaptureAnalysis(counted=self.counted)
         self.connections = OpenConnections(self.analysis)
         self.listing = Listing()
@@ -115,7 +113,7 @@ class Watching:
         self.terminal = Terminal(self.screen)
         self.status = StatusLine(wishes.color)
         self.counts = ProtocolCounts()
-        self.child: subprocess.Popen[bytes] | None = None
+        self.child: StartedCommand | None = None
         self.pace = Pace(FOR_PROGRAMS if wishes.json else FOR_PEOPLE)
         self.skipped = SkippedPackets()
         self._skipped_told = self._held_since = 0.0
@@ -151,15 +149,16 @@ class Watching:
         finally:
             self.recorder.stop()
             self.status.clear()
-            self._end_child()
+            if self.child is not None and (failure := self.child.end()):
+                self._say(failure.id, **failure.values)
             gc.set_threshold(*thresholds)
             sys.setswitchinterval(interval)
             gc.freeze()  # Python's last look for unreachable objects would take a third of a second
 
     def _watch(self) -> None:
         while True:
-            quiet = self.counted and self.wishes.quiet
             gather = GATHER if self.status.shown else GATHER_UNSEEN
+            quiet = self.counted and self.wishes.quiet
             batch = self.recorder.take(DRAWN_EVERY, gather) if quiet else self.recorder.take(LOOK)
             if batch is not None:
                 self._tell(batch)
@@ -275,7 +274,7 @@ class Watching:
 
             self._signals.counters = False
             self._write(counters_text(self._progress(now), self.catalogue))
-        if self.child is not None and self.child.poll() is not None:
+        if self.child is not None and self.child.ended:
             self.recorder.stop()
         if not busy and now - self._collected > COLLECTED_EVERY:
             self._collected = now
@@ -334,13 +333,16 @@ class Watching:
         """Tell what stands at the end; return the exit code."""
         from sniffkit.commands.complaint import complain
         from sniffkit.errors import DamagedCapture, SniffkitError
-        from sniffkit.explanations.live_view import counters_text
+        from sniffkit.explanations.live_view import counters_record, counters_text
         from sniffkit.explanations.summary import summarise
 
         self._tell_folds()
         self._tell_skipped()
         self._make_room()
-        if not self.wishes.json and self.recorder.keep:
+        if self.wishes.json and self.wishes.quiet:
+            figures = self._progress(time.monotonic()), self.recorder.octets, self.counts.packets
+            self._write_record(counters_record(*figures))
+        elif not self.wishes.json and self.recorder.keep:
             self.terminal.summary(summarise(self.analysis, self.counts.packets, self.catalogue, live=True))
             self.screen.stream.flush()
         failure, code = self.recorder.failure, ExitCode.OK
@@ -354,19 +356,6 @@ class Watching:
             code = ExitCode.DAMAGED
         self._write(counters_text(self._progress(time.monotonic()), self.catalogue))
         return code
-
-    def _end_child(self) -> None:
-        if self.child is None:
-            return
-        if self.child.poll() is None:
-            self.child.terminate()
-            self.child.wait()
-        elif self.child.returncode:
-            command, code = str(self.child.args[0]), self.child.returncode  # type: ignore[index]
-            if code < 0:  # as subprocess has it: the signal's number
-                self._say("live.command-killed", command=command, signal=signal.Signals(-code).name)
-            else:
-                self._say("live.command-failed", command=command, code=code)
 
     def _say(self, key: str, **values: object) -> None:
         self._write(self.catalogue.text(key, "text", **values), "warning")
@@ -396,6 +385,8 @@ class Watching:
             self.recorder.stop()
             self.status.spoiled()
             return
+        if self.child is not None:
+            self.child.end(at_once=True)
         self.recorder.wait_until_written(1.0)
         os.write(2, b"\r\x1b[K\x1b[?25h" if self.status.shown or self._table is not None else b"")
         os._exit(ExitCode.INTERRUPTED)

@@ -99,6 +99,20 @@ def counters_text(progress: Progress, catalogue: Catalogue) -> str:
     return f"{counters}\n{catalogue.text('live.counters-lost', lost=f'{progress.lost:,}')}"
 
 
+def counters_record(progress: Progress, octets: int, protocols: Mapping[str, int]) -> dict[str, object]:
+    """Return the same for programs, with what was counted: octets on the wire, and packets by protocol."""
+    return {
+        "type": "counters",
+        "seconds": round(progress.seconds, 3),
+        "captured": progress.packets,
+        "octets": octets,
+        "received": progress.received,
+        "dropped": progress.dropped,
+        "lost": progress.lost,
+        "protocols": dict(protocols),
+    }
+
+
 def interface_table(interfaces: Iterable[NetworkInterface], catalogue: Catalogue) -> Table:
     """Return the list of interfaces, one row an address where one has several."""
     say = catalogue.text

@@ -52,8 +52,16 @@ class Given:
     directory: str = ""
 
 
+def leave_homes_alone() -> None:
+    """Let no library make folders in a home while this is root: sudo may leave HOME as it was; Scapy keeps tables."""
+    if behind_sudo() is not None:
+        os.environ |= dict.fromkeys(("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"), f"{os.devnull}/none")
+
+
 def behind_sudo() -> Person | None:
     """Return who called sudo, None where nobody did or it was root itself."""
+    if sys.platform == "win32":
+        return None
     import pwd
 
     number = os.environ.get("SUDO_UID", "")

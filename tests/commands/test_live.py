@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
+from sniffkit.commands import started_command
+from sniffkit.commands.started_command import StartedCommand
 from sniffkit.lab.world import Classroom
 from sniffkit.sources import open_capture
 from tests.commands.running_live import PYTHON, explained, live, packets_in, play, run
@@ -128,6 +130,55 @@ def test_it_lasts_as_long_as_the_command(room: Classroom, tmp_path: Path) -> Non
     assert "Summary: one packet" in out.decode()
 
 
+def test_quiet_json_is_one_object_at_the_end(cable: Cable, tmp_path: Path) -> None:
+    frames = [bytes.fromhex("020000000002 020000000001 88b5") + bytes(50)] * 10
+    with live(cable.far, tmp_path, "in", "-q", "--json") as running:
+        cable.send(frames)
+        (record,) = [json.loads(line) for line in running.end().splitlines()]
+    assert record.pop("seconds") > 0
+    assert record == {
+        "type": "counters",
+        "captured": 10,
+        "octets": 640,
+        "received": 10,
+        "dropped": 0,
+        "lost": 0,
+        "protocols": {"Ethernet": 10},
+    }
+
+
+STUBBORN = """
+import os, signal, sys, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("process", os.getpid(), file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_second_ctrl_c_leaves_no_command_behind(cable: Cable, tmp_path: Path) -> None:
+    """Nobody reads standard output, so telling hangs; the command does not listen to signals that ask."""
+    with live(cable.far, tmp_path, "in", "-v", "--", PYTHON, "-c", STUBBORN) as running:
+        running.wait_for("process [0-9]+")
+        (number,) = re.findall("process ([0-9]+)", running.said)
+        cable.send([bytes.fromhex("020000000002 020000000001 88b5") + bytes(100)] * 3000)
+        time.sleep(0.5)
+        running.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        running.process.send_signal(signal.SIGINT)
+        assert running.process.wait(3) == 130
+    assert not Path(f"/proc/{number}").exists()
+
+
+def test_a_command_that_will_not_end_is_ended_when_the_capture_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(started_command, "PATIENCE", 0.2)
+    command = StartedCommand([PYTHON, "-c", STUBBORN], None)
+    time.sleep(0.3)
+    assert not command.ended
+    assert command.end() is None
+    assert command.ended
+
+
 def test_a_command_that_a_signal_ended_is_told_so(cable: Cable, tmp_path: Path) -> None:
     with live(cable.far, tmp_path, "in", "-q", "--", "sh", "-c", "kill -9 $$") as running:
         running.wait_for("sh was ended by SIGKILL.")
@@ -226,6 +277,9 @@ def test_what_can_be_typed_wrong(cable: Cable, tmp_path: Path, arguments: list[s
         (["in", "-q", "-Y", "arp"], "with -q no packet is told"),
         (["in", "--only", "udp"], "--only does not know udp"),
         (["in", "-f", "tcp", "udp"], "two capture filters"),
+        (["in", "-q", "--json", "-Y", "arp"], "with -q no packet is told"),
+        (["in", "-w", "a.pcap.gz"], "Write a.pcap, or let gzip compress: -w - | gzip > a.pcap.gz"),
+        (["in", "-w", "a.pcapng.zst"], "Write a.pcapng, or let zstd compress"),
     ],
 )
 def test_what_is_wrong_before_anything_is_opened(sniffkit: Any, arguments: list[str], told: str) -> None:

@@ -123,6 +123,21 @@ def test_behind_sudo_it_becomes_the_user(cable: Cable, tmp_path: Path, private: 
     assert {(path.stat().st_uid, path.stat().st_mode & 0o777) for path in files} == {(65534, 0o600)}
 
 
+def test_behind_sudo_nothing_of_root_is_left_in_the_home_of_the_user(cable: Cable, tmp_path: Path, place: Path) -> None:
+    """Where sudo leaves HOME as it was, Scapy would make folders there."""
+    sudo = {
+        "SUDO_UID": "65534",
+        "SUDO_GID": "65534",
+        "SUDO_USER": "nobody",
+        "HOME": str(place),
+        "PYTHONPATH": str(ROOT),
+    }
+    with live(cable.far, tmp_path, "in", "-q", "udp", env=sudo) as running:
+        running.end()
+    assert "runs as nobody" in running.said
+    assert list(place.rglob("*")) == []
+
+
 def test_where_the_user_may_not_write_it_stays_root_and_says_so(cable: Cable, tmp_path: Path, private: Path) -> None:
     sudo = {"SUDO_UID": "65534", "SUDO_GID": "65534", "SUDO_USER": "nobody"}
     with live(
