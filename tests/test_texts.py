@@ -155,6 +155,15 @@ COMPUTED: dict[str, list[str]] = {
     "protocols/packet.py: f'{header.protocol}.header-cut'": [f"{protocol.name}.header-cut" for protocol in REGISTER],
     "protocols/pseudo.py: f'{reader.layer.protocol}.checksum-bad'": ["tcp.checksum-bad", "udp.checksum-bad"],
     "protocols/ipv6_extensions.py: f'{reader.layer.protocol}.header-cut'": [],  # is among those of packet.py
+    "analysis/flows/verdicts.py: f'flows.also-icmp-{flow.icmp_error}'": ids(
+        "flows", "also-icmp-refused also-icmp-unreachable also-icmp-prohibited also-icmp-too-big also-icmp-exceeded"
+    ),
+    "analysis/flows/conversation_findings.py: f'flows.found.icmp-{error}'": ids(
+        "flows.found", "icmp-refused icmp-unreachable icmp-prohibited icmp-too-big icmp-exceeded"
+    ),
+    "analysis/flows/findings.py: f'flows.found.{crowd.kind}'": ids(
+        "flows.found", "syn-flood port-scan address-scan udp-scan"
+    ),
     "analysis/checksum_facts.py: id": ["checksum.tcp-wrong", "checksum.udp-wrong"],
     "explanations/resolution_story.py: event.why": ids(
         "resolver.passed", "glue-missing not-found circle deep enough no-address too-many no-host family no-route"

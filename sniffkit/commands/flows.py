@@ -25,7 +25,7 @@ from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
     from sniffkit.analysis.flows.analysis import FlowAnalysis
-    from sniffkit.analysis.flows.findings import EventPackets
+    from sniffkit.analysis.flows.event_packets import EventPackets
     from sniffkit.analysis.flows.flow_parts import FlowPart
     from sniffkit.commands.second_process import SecondProcess
     from sniffkit.explanations.catalogue import Catalogue
@@ -73,7 +73,7 @@ def flows(
             return filter(len, analysis.parts() if wanted is None else (part.of(wanted) for part in analysis.parts()))
 
         if events is not None:
-            _show_findings(every(), events, catalogue, color, top, json)
+            _show_findings(every, events, catalogue, color, top, json)
         elif parquet is not None:
             _write_parquet(every, sort, top, parquet)
         elif json and not isinstance(source, Source) and sort == "stream" and top is None:
@@ -138,7 +138,7 @@ def read_flows(
     analysis = FlowAnalysis(preparer=preparer)
     events: EventPackets | None = None
     if findings:
-        from sniffkit.analysis.flows.findings import EventPackets
+        from sniffkit.analysis.flows.event_packets import EventPackets
 
         events = EventPackets(preparer.checksums)
     wanted: set[tuple[str, int]] | None = None if display_filter is None else set()
@@ -246,7 +246,7 @@ def _draw(
 
 
 def _show_findings(
-    parts: Iterable[FlowPart], events: EventPackets, catalogue: Catalogue, color: str, top: int | None, json: bool
+    every: Every, events: EventPackets, catalogue: Catalogue, color: str, top: int | None, json: bool
 ) -> None:
     from sniffkit.analysis.flows.findings import gravest
     from sniffkit.explanations.finding_lines import finding_line, finding_record
@@ -255,7 +255,7 @@ def _show_findings(
 
     screen = Screen.of(stdout(), color)
     most = top if json else top or SHOWN
-    shown, count = gravest((flow for part in parts for flow in part.records()), events, most)
+    shown, count = gravest(every, events, most)
     if json:
         write_lines(sys.stdout.buffer, (finding_record(one, catalogue) for one in shown))
         return

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sniffkit.explanations.flow_lines import end_text
 
 if TYPE_CHECKING:
-    from sniffkit.analysis.flows.findings import Finding
+    from sniffkit.analysis.flows.finding_groups import Finding
     from sniffkit.explanations.catalogue import Catalogue
 
 
@@ -25,11 +25,6 @@ class FindingLine:
 
 def finding_line(finding: Finding, catalogue: Catalogue) -> FindingLine:
     """Return a finding in words."""
-    flow = finding.flow
-    if flow is None:
-        where = str(finding.fact.values.get("address") or catalogue.text("flows.found-everywhere"))
-    else:
-        where = f"{flow.protocol} {flow.stream}  {end_text(flow.client)} → {end_text(flow.server)}"
     rfc = _cited(catalogue.text(finding.fact.id, "rfc"), catalogue)
     see = rfc
     if finding.packets:
@@ -37,7 +32,29 @@ def finding_line(finding: Finding, catalogue: Catalogue) -> FindingLine:
         if finding.count > len(finding.packets):
             more = "flows.found-packets-more"
         see = f"{catalogue.text(more, packets=tuple(finding.packets))} · {rfc}"
-    return FindingLine(where, catalogue.text(finding.fact.id, "text", **finding.fact.values), see, finding.filter)
+    return FindingLine(_where(finding, catalogue), _sentence(finding, catalogue), see, finding.filter)
+
+
+def _where(finding: Finding, catalogue: Catalogue) -> str:
+    flow = finding.flow
+    if flow is None:
+        return " → ".join(finding.where) or catalogue.text("flows.found-everywhere")
+    if finding.conversations == 1:
+        return f"{flow.protocol} {flow.stream}  {end_text(flow.client)} → {end_text(flow.server)}"
+    if not finding.at_server:
+        return catalogue.text("flows.found-everywhere")
+    streams: tuple[object, ...] = finding.streams
+    if len(streams) < finding.conversations:
+        streams = (*streams, "…")
+    return catalogue.text(
+        "flows.found-several", protocol=flow.protocol, server=end_text(flow.server), count=finding.conversations,
+        streams=streams,
+    )  # fmt: skip
+
+
+def _sentence(finding: Finding, catalogue: Catalogue) -> str:
+    several = finding.flow is not None and finding.conversations > 1 and catalogue.find(finding.fact.id, "several")
+    return catalogue.text(finding.fact.id, "several" if several else "text", **finding.fact.values)
 
 
 def _cited(rfcs: str, catalogue: Catalogue) -> str:
@@ -56,9 +73,10 @@ def finding_record(finding: Finding, catalogue: Catalogue) -> dict[str, Any]:
         "id": finding.fact.id,
         "protocol": flow.protocol if flow else None,
         "stream": flow.stream if flow else None,
+        "conversations": finding.conversations,
         "count": finding.count,
         "packets": list(finding.packets),
-        "text": catalogue.text(finding.fact.id, "text", **finding.fact.values),
+        "text": _sentence(finding, catalogue),
         "rfc": catalogue.text(finding.fact.id, "rfc"),
         "filter": finding.filter,
     }

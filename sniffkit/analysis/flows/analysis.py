@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from sniffkit.analysis.flows.icmp_errors import QuotedBy
     from sniffkit.analysis.flows.records import Flow, FlowProtocol
     from sniffkit.sources.batch import Batch
 
@@ -88,6 +89,8 @@ class FlowAnalysis:
         marks = self.tcp.feed(prepared)
         self.udp.feed(prepared.udp)
         self.icmp.feed(prepared.echo)
+        _note_errors(self.tcp.table, prepared.tcp_errors)
+        _note_errors(self.udp.table, prepared.udp_errors)
         return FedBatch(prepared, marks)
 
     def chosen(self, fed: FedBatch) -> set[tuple[str, int]]:
@@ -126,3 +129,10 @@ class FlowAnalysis:
                 used = np.flatnonzero(values["packets"].any(axis=1))  # not only quoted in ICMP errors
                 if len(used):
                     yield part if len(used) == len(part) else part.take(used)
+
+
+def _note_errors(table: StreamTable, errors: QuotedBy | None) -> None:
+    """Write down what ICMP errors say of conversations that are known."""
+    if errors is not None:
+        known = table.has(errors.stream)
+        table["error"][errors.stream[known]] = errors.error[known]

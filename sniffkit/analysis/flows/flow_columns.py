@@ -13,6 +13,7 @@ import numpy as np
 
 from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED
 from sniffkit.analysis.endpoint_pairs import distinct
+from sniffkit.analysis.flows.icmp_errors import ERRORS
 from sniffkit.analysis.flows.tcp import EVENTS
 from sniffkit.analysis.tcp.outcomes import COURSE
 from sniffkit.analysis.tcp.states import LABELS
@@ -99,6 +100,7 @@ def _totals(part: FlowPart) -> FlowColumns:
         "part": Numbers(columns["part"].astype(np.int32)),
         "start": Numbers(columns["start_ns"], timeless_or_none),
         "duration_ns": Numbers(lasted, timeless_or_none),
+        "icmp_error": Texts(columns["error"].astype(np.int64), ERRORS),
         **{name: Numbers(columns[name]) for name in ("first_packet", "last_packet", "silence_ns", "silence_packet")},
     }
 

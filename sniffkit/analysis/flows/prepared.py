@@ -14,12 +14,14 @@ import numpy as np
 
 from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.checksum_facts import ChecksumFacts
+from sniffkit.analysis.flows.icmp_errors import QuotedBy, quoting_errors
 from sniffkit.analysis.flows.totals import Sums, grouped, ip_octets, sums
 from sniffkit.analysis.icmp.exchanges import ECHO
 from sniffkit.analysis.segments import SYN, Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
 from sniffkit.protocols.columns import Columns
 from sniffkit.protocols.reassembly import Reassembler
+from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,9 +31,6 @@ if TYPE_CHECKING:
 
 TcpEnds = tuple["NDArray[np.uint64]", "NDArray[np.uint16]", "NDArray[np.uint64]", "NDArray[np.uint16]"]
 """Address and port of who sent each stream's first packet, then of the other end; addresses as in ``Segments``."""
-
-PORT_UNREACHABLE = {"icmp": (3, 3), "icmpv6": (1, 4)}
-"""Type and code of the error that says nobody listens there (RFC 792; RFC 4443 section 3.1)."""
 
 CHECKSUMS = ("ip", "tcp", "udp")
 
@@ -68,13 +67,14 @@ class Oddities:
     """Packets that single findings need, by kind: stream and packet number, int64 (k,) each.
 
     tcp_wrong, udp_wrong: with a wrong checksum; ip_wrong: packet numbers of IPv4 headers with one
-    refused: UDP streams whose datagram an ICMP error says nobody listens for
+    backwards: numbers of packets whose time is earlier than that of the packet before them, and by how much in
+               nanoseconds: int64 (k,) each
     """
 
     tcp_wrong: tuple[NDArray[np.int64], NDArray[np.int64]]
     udp_wrong: tuple[NDArray[np.int64], NDArray[np.int64]]
     ip_wrong: NDArray[np.int64]
-    refused: tuple[NDArray[np.int64], NDArray[np.int64]]
+    backwards: tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(slots=True)
@@ -86,6 +86,7 @@ class Prepared:
     added:          ``sums``, where they were worked out already
     stamped:        int64, segments with a SYN that offer the time stamps option
     twice:          int64 (n,) for each packet the number of the one that it is a second capture of, or 0
+    tcp_errors, udp_errors: ICMP errors that quote a segment or datagram; None where there are none
     wanted:         bool (n,) the packets that a filter lets through; None without a filter
     """
 
@@ -99,6 +100,8 @@ class Prepared:
     twice: NDArray[np.int64]
     udp: Datagrams
     echo: Datagrams
+    tcp_errors: QuotedBy | None = None
+    udp_errors: QuotedBy | None = None
     wanted: NDArray[np.bool_] | None = None
     odd: Oddities | None = None
 
@@ -125,6 +128,7 @@ class Preparer:
     echo: PairStreams = field(default_factory=PairStreams)
     checksums: ChecksumFacts = field(default_factory=ChecksumFacts)
     _twice: CapturedTwice = field(default_factory=CapturedTwice)
+    _latest_ns: int = NO_TIME
     _reassembler: Reassembler = field(default_factory=Reassembler)
 
     def prepare(self, batch: Batch) -> Prepared:
@@ -137,7 +141,7 @@ class Preparer:
             offers[columns.having("tcp.options.timestamp.tsval")] = True
             stamped = stamped[offers[stamped]]
         numbers = self.streams.feed(segments)
-        datagrams, refused = self._datagrams(columns)
+        datagrams, udp_errors = self._datagrams(columns)
         octets = ip_octets(columns, columns.rows("tcp"))
         return Prepared(
             first=batch.first,
@@ -150,12 +154,14 @@ class Preparer:
             twice=self._twice.feed(columns, segments),
             udp=datagrams,
             echo=self._echo(columns),
+            tcp_errors=quoting_errors(columns, columns.rows("tcp"), numbers.stream),
+            udp_errors=udp_errors,
             wanted=self.choose(batch) if self.choose is not None else None,
-            odd=self._oddities(columns, numbers, datagrams, refused) if self.findings else None,
+            odd=self._oddities(columns, numbers, datagrams) if self.findings else None,
         )
 
-    def _datagrams(self, columns: Columns) -> tuple[Datagrams, tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Return the UDP datagrams of a batch, and stream and packet of those that an error says nobody wants.
+    def _datagrams(self, columns: Columns) -> tuple[Datagrams, QuotedBy | None]:
+        """Return the UDP datagrams of a batch, and the errors that quote one.
 
         Like Wireshark it numbers the headers that ICMP errors quote along with the others.
         """
@@ -168,13 +174,7 @@ class Preparer:
         octets, payload = ip_octets(columns, rows)[which], np.maximum(rows.length[which] - 8, 0)
         added = sums(groups, octets, payload, columns.batch.time_ns[row], row + columns.batch.first)
         datagrams = Datagrams(row, stream[which], np.zeros(len(added.stream), np.bool_), added)
-        quoted = np.flatnonzero(rows.quoted)
-        if not self.findings or not len(quoted):
-            none = np.zeros(0, np.int64)
-            return datagrams, (none, none)
-        errors = [columns.rows(name).row[_unreachable(columns, name)] for name in PORT_UNREACHABLE]
-        quoted = quoted[np.isin(rows.row[quoted], np.concatenate(errors))]
-        return datagrams, (stream[quoted], rows.row[quoted] + columns.batch.first)
+        return datagrams, quoting_errors(columns, rows, stream)
 
     def _echo(self, columns: Columns) -> Datagrams:
         """Return the echo requests and replies of a batch, ICMP and ICMPv6 in capture order."""
@@ -203,13 +203,7 @@ class Preparer:
         added = sums(groups, octets[order], payload[order], columns.batch.time_ns[row], row + columns.batch.first)
         return Datagrams(row, stream, answer[order][groups.order[groups.start]], added)
 
-    def _oddities(
-        self,
-        columns: Columns,
-        numbers: StreamNumbers,
-        datagrams: Datagrams,
-        refused: tuple[NDArray[np.int64], NDArray[np.int64]],
-    ) -> Oddities:
+    def _oddities(self, columns: Columns, numbers: StreamNumbers, datagrams: Datagrams) -> Oddities:
         told = self.checksums.feed(columns)
         first = columns.batch.first
         wrong = {
@@ -222,8 +216,20 @@ class Preparer:
             (numbers.stream[tcp], columns.rows("tcp").row[tcp] + first),
             (datagrams.stream[udp], datagrams.row[udp] + first),
             wrong["ip"] + first,
-            refused,
+            self._backwards(columns.batch),
         )
+
+    def _backwards(self, batch: Batch) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return which packets of a batch are earlier than the one before them, and by how much."""
+        none = np.zeros(0, np.int64)
+        if not len(batch):
+            return none, none
+        time = np.append(self._latest_ns, batch.time_ns)
+        self._latest_ns = int(time[-1])
+        at = np.flatnonzero((time[1:] < time[:-1]) & (time[1:] != NO_TIME))
+        back_ns = time[at] - time[at + 1]
+        back_ns[back_ns < 0] = np.iinfo(np.int64).max  # more than the 292 years that 64 bits hold
+        return at + batch.first, back_ns
 
 
 def tcp_sums(segments: Segments, numbers: StreamNumbers, octets: NDArray[np.int64]) -> Sums:
@@ -240,9 +246,3 @@ def tcp_sums(segments: Segments, numbers: StreamNumbers, octets: NDArray[np.int6
 def _says_wrong(facts: list[Fact], name: str) -> bool:
     """Return whether a packet's facts say that its checksum of a protocol is wrong."""
     return any(fact.id == f"checksum.{name}-wrong" for fact in facts)
-
-
-def _unreachable(columns: Columns, name: str) -> NDArray[np.bool_]:
-    kind, code = PORT_UNREACHABLE[name]
-    found: NDArray[np.bool_] = (columns[f"{name}.type"] == kind) & (columns[f"{name}.code"] == code)
-    return found

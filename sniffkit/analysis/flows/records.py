@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sniffkit.analysis.conversations import Closed, ClosedBy, Opened
+from sniffkit.analysis.flows.icmp_errors import IcmpError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,8 +73,9 @@ class Flow:
     handshake_ns: from SYN to the third segment; handshake_server_ns: of that, from SYN to its answer, the part between
                   the capture point and the server. None where something was sent again or not captured
     silence_ns, silence_packet: the longest time between two packets, and the packet that ended it
-    repeated_last: segments that were sent again after the last packet of the other end
-    course:       words on how it went (``tcp_flows.COURSE``)
+    repeated_last: segments that were sent again, and keep-alives, after the last packet of the other end
+    course:       words on how it went (``outcomes.COURSE``)
+    icmp_error:   what an ICMP error says of its packets, None where none came
     """
 
     protocol: FlowProtocol
@@ -98,6 +100,7 @@ class Flow:
     repeated_last: int = 0
     last_sender: Literal["client", "server"] = "client"
     course: tuple[str, ...] = ()
+    icmp_error: IcmpError | None = None
 
     @property
     def midstream(self) -> bool:
@@ -128,7 +131,7 @@ _BEFORE = ("protocol", "stream", "part")
 _AFTER = (
     "start", "duration_ns", "first_packet", "last_packet", "silence_ns", "silence_packet", "conn_state", "history",
     "identifier", "opened", "closed", "closed_by", "handshake_ns", "handshake_server_ns", "repeated_last",
-    "last_sender", "course",
+    "last_sender", "course", "icmp_error",
 )  # fmt: skip
 _TIMES = ("ack_least_ns", "ack_median_ns", "ack_greatest_ns", "answers")
 _END = (

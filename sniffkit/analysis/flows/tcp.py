@@ -85,8 +85,8 @@ LAYOUT: Layout = {
     "zeek": (np.uint32, 1, 0),
 }
 """By direction: events, options of the SYN, how many SYNs, acknowledgments that answer something and their times.
-ending: a FIN or RST was seen. repeated_last: segments sent again after the last of the other side. zeek: index into
-``TcpOutcomes.words``."""
+ending: a FIN or RST was seen. repeated_last: segments sent again, and keep-alives, after the last of the other side.
+zeek: index into ``TcpOutcomes.words``."""
 
 
 class TcpFlows:
@@ -219,10 +219,10 @@ class TcpFlows:
             if len(which):
                 counts = np.bincount(which, minlength=size).reshape(-1, 2)
                 self.table[name][groups.stream] += counts.astype(np.uint32)
-        self._add_repeated_last(groups, (mask & np.uint16(Mark.RETRANSMISSION)) != 0)
+        self._add_repeated_last(groups, (mask & np.uint16(Mark.RETRANSMISSION | Mark.KEEP_ALIVE)) != 0)
 
     def _add_repeated_last(self, groups: Groups, again: NDArray[np.bool_]) -> None:
-        """Count what was sent again since the other side was last heard."""
+        """Count what was sent again, keep-alives too, since the other side was last heard."""
         table, streams, second = self.table, groups.stream, groups.second
         last = np.append(groups.start[1:], len(second)) - 1
         side = second[last]

@@ -34,9 +34,10 @@ TOTALS: Layout = {
     "silence_packet": (np.int64, 1, 0),
     "first_packet": (np.int64, 1, 0),
     "last_packet": (np.int64, 1, 0),
+    "error": (np.uint8, 1, 0),
 }
 """By direction: packets, octets of IP datagrams, of payload. Times of the first, the newest and the latest packet; the
-longest silence and the packet that ended it."""
+longest silence and the packet that ended it. error: what an ICMP error said of it, the last one (``ERRORS``)."""
 
 
 def ip_octets(columns: Columns, rows: Rows) -> NDArray[np.int64]:

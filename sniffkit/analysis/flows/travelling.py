@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from sniffkit.analysis.endpoint_pairs import grown
-from sniffkit.analysis.flows.prepared import Datagrams, Oddities, Prepared, TcpEnds
+from sniffkit.analysis.flows.prepared import Datagrams, Prepared, TcpEnds
 from sniffkit.analysis.flows.totals import Sums
 from sniffkit.analysis.segments import Segments
 from sniffkit.analysis.streams import StreamNumbers
@@ -36,6 +36,7 @@ _NUMBERS: dict[str, type[np.generic]] = {
     "next_sequence": np.int64,
 }  # fmt: skip
 _DATAGRAMS = ("row", "stream", "answers")
+_SMALL = ("tcp_errors", "udp_errors", "odd")
 _SUMS = tuple(field.name for field in fields(Sums))
 """Columns that travel and as what; here those of 32 bits are widened again."""
 
@@ -87,7 +88,8 @@ def batch_columns(prepared: Prepared, ends: list[TcpEnds]) -> tuple[TravellingCo
         more |= {f"ends.{protocol}.{place}": four[place] for place in range(4)}
     columns |= {"octets": (prepared.octets, np.int32)}
     columns |= {name: (values, values.dtype) for name, values in more.items()}
-    return columns, {"first": prepared.first, "packets": prepared.packets, "odd": prepared.odd}
+    small = {name: getattr(prepared, name) for name in _SMALL}
+    return columns, {"first": prepared.first, "packets": prepared.packets} | small
 
 
 def batch_of(columns: dict[str, Column], rest: dict[str, Any]) -> tuple[Prepared, list[TcpEnds]]:
@@ -111,7 +113,6 @@ def batch_of(columns: dict[str, Column], rest: dict[str, Any]) -> tuple[Prepared
     )
     twice = np.zeros(packets, np.int64)
     twice[columns["twice.at"]] = columns["twice.number"]
-    odd: Oddities | None = rest["odd"]
     prepared = Prepared(
         first=first,
         packets=packets,
@@ -124,7 +125,7 @@ def batch_of(columns: dict[str, Column], rest: dict[str, Any]) -> tuple[Prepared
         udp=_datagrams_of(columns, "udp"),
         echo=_datagrams_of(columns, "echo"),
         wanted=columns.get("wanted"),
-        odd=odd,
+        **{name: rest[name] for name in _SMALL},
     )
     ends = [cast("TcpEnds", tuple(columns[f"ends.{protocol}.{place}"] for place in range(4))) for protocol in range(3)]
     return prepared, ends
