@@ -29,6 +29,9 @@ where the card does it for all others."""
 SENDERS = 10_000
 """How many senders are remembered."""
 
+FEW = 16
+"""So many senders are looked for one by one."""
+
 Sender = tuple[int, int]
 
 
@@ -47,11 +50,9 @@ class ChecksumFacts:
             told.setdefault(row, []).append(Fact("checksum.ip-wrong", "warning"))
         for protocol, id in (("tcp", "checksum.tcp-wrong"), ("udp", "checksum.udp-wrong")):
             good = checksum_good(columns, protocol)
-            if (good == BAD).any():
-                for row in self._bad(columns, protocol, good):
+            if self.senders or (good == BAD).any():
+                for row in self._count(columns, protocol, good).tolist():
                     told.setdefault(row, []).append(Fact(id, "warning"))
-            elif self.senders and len(good):
-                self._count_good(columns, protocol, good)
         return told
 
     def offloading(self) -> Iterator[tuple[Sender, int]]:
@@ -60,26 +61,43 @@ class ChecksumFacts:
             if wrong > right and right < ENOUGH_GOOD:
                 yield sender, wrong
 
-    def _count_good(self, columns: Columns, protocol: str, good: NDArray[np.int8]) -> None:
-        """Count right checksums of senders that have had wrong ones (others need no memory)."""
-        rows = columns.rows(protocol)
-        source, _, _ = ip_ends(columns, rows.parent, rows.parent_index)
-        for sender, (right, wrong) in list(self.senders.items()):
-            if right < ENOUGH_GOOD:
-                mine = (source[:, 0] == sender[0]) & (source[:, 1] == sender[1]) & (good == GOOD)
-                self.senders[sender] = (right + int(mine.sum()), wrong)
+    def _count(self, columns: Columns, protocol: str, good: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Count by sender; return the packets whose wrong checksum is no offload, as far as is known at each.
 
-    def _bad(self, columns: Columns, protocol: str, good: NDArray[np.int8]) -> Iterator[int]:
-        """Yield the packets whose wrong checksum is no offload, as far as is known when each is reached."""
+        Only senders that have had a wrong one need memory.
+        """
         rows = columns.rows(protocol)
         source, _, _ = ip_ends(columns, rows.parent, rows.parent_index)
-        wrong_at = np.flatnonzero(good == BAD)
-        self.bad += len(wrong_at)
-        for high, low in {(int(high), int(low)) for high, low in source[wrong_at].tolist()}:
-            mine = (source[:, 0] == high) & (source[:, 1] == low)
-            right, wrong = self.senders.get((high, low), (0, 0))
-            right_until = right + np.cumsum(mine & (good == GOOD))
-            if len(self.senders) < SENDERS or (high, low) in self.senders:
-                self.senders[high, low] = (int(right_until[-1]), wrong + int((mine & (good == BAD)).sum()))
-            proven = mine & (good == BAD) & (right_until >= ENOUGH_GOOD)
-            yield from rows.row[proven].tolist()
+        wrong = good == BAD
+        self.bad += int(wrong.sum())
+        which = np.flatnonzero(wrong | (good == GOOD))
+        open_still = [sender for sender, (right, _) in self.senders.items() if right < ENOUGH_GOOD]
+        if len(open_still) <= FEW and not wrong.any():
+            mine = np.zeros(len(source), np.bool_)
+            for high, low in open_still:
+                mine |= (source[:, 0] == high) & (source[:, 1] == low)
+            which = np.flatnonzero(mine & (good == GOOD))
+        if not len(which):
+            return which
+        order = which[np.lexsort((source[which, 1], source[which, 0]))]  # stable: capture order within a sender
+        source, wrong = source[order], wrong[order]
+        begins = np.flatnonzero(np.append(True, (source[1:] != source[:-1]).any(axis=1)))
+        of = np.repeat(np.arange(len(begins)), np.diff(np.append(begins, len(order))))
+        until = np.cumsum(~wrong)
+        right_until = until - (until[begins] - ~wrong[begins])[of]
+        rights, wrongs = (np.add.reduceat(each.astype(np.int64), begins) for each in (~wrong, wrong))
+        before = np.zeros(len(begins), np.int64)
+        first = np.minimum.reduceat(order, begins)
+        told = np.flatnonzero(wrongs) if not self.senders else np.arange(len(begins))
+        names = dict(zip(told.tolist(), map(tuple, source[begins[told]].tolist()), strict=True))
+        for at in told[np.argsort(first[told])].tolist():  # who came first is remembered where there are too many
+            sender = names[at]
+            known = self.senders.get(sender)
+            if known is None and not wrongs[at]:
+                continue
+            right, had = known or (0, 0)
+            before[at] = right
+            if known is not None or len(self.senders) < SENDERS:
+                self.senders[sender] = (right + int(rights[at]), had + int(wrongs[at]))
+        proven = wrong & (right_until + before[of] >= ENOUGH_GOOD)
+        return np.sort(rows.row[order[proven]])
