@@ -116,8 +116,9 @@ def headers_of(
             continue
         chosen = [datagrams[index][1] for index in at.tolist()]
         group = Headers(
-            REGISTER[code - 1].header, longer, None, 0, np.array([one.row for one in chosen], np.int64), start[at],
-            length[at], length[at], None, np.full(len(at), code, np.int32),
+            REGISTER[code - 1].header, longer, None, 0, False,
+            np.array([one.row for one in chosen], np.int64), start[at], length[at], length[at], None,
+            np.full(len(at), code, np.int32),
             np.array([one.parent_index for one in chosen], np.int64), depth,
         )  # fmt: skip
         number = np.array([one.following for one in chosen], np.int64)

@@ -35,6 +35,7 @@ class Headers:
     octets: the batch's buffer
     heads:  its packets' first octets, None for datagrams that were put together
     reach:  a header begins at most so many octets behind its packet's beginning
+    evenly: all of them begin so many, neither more nor less
     fields: columns of the fixed header that were asked for; not to be written to
     """
 
@@ -42,6 +43,7 @@ class Headers:
     octets: NDArray[np.uint8]
     heads: Heads | None
     reach: int
+    evenly: bool
     row: NDArray[np.int64]
     offset: NDArray[np.int64]
     present: NDArray[np.int64]
@@ -67,7 +69,11 @@ class Headers:
         heads = self.heads
         if heads is None or self.reach + distance + width > HEAD:
             return pieces(self.octets, self.offset + distance, width)
-        return pieces(heads.octets, self.offset + (heads.moved[self.row] + distance), width)
+        if not self.evenly:
+            return heads.at(self.row, self.offset + distance, width)
+        stretch = heads.stretch(self.reach + distance, width)
+        every = len(self) == len(stretch) and bool((self.row[1:] > self.row[:-1]).all())
+        return stretch.copy() if every else stretch[self.row]
 
     def fixed(self) -> NDArray[np.void]:
         """Return the fixed headers, (m,) of the header's dtype."""
@@ -99,6 +105,7 @@ class Headers:
             self.octets,
             self.heads,
             self.reach,
+            self.evenly,
             self.row[index],
             self.offset[index],
             length if self.present is self.length else self.present[index],

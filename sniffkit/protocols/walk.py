@@ -74,14 +74,15 @@ def walk(
     length = np.maximum(batch.length, batch.captured)
     present = length if np.array_equal(length, batch.captured) else batch.captured
     found: list[list[Headers]] = [[] for _ in PROTOCOLS]
-    heads = batch.heads or Heads.gather(batch.octets, batch.offset)[0]
+    heads = batch.heads or Heads.gather(batch.octets, batch.offset)
     frames = Headers(
-        REGISTER[0].header, batch.octets, heads, 0, index, batch.offset, present, length, None,
+        REGISTER[0].header, batch.octets, heads, 0, True, index, batch.offset, present, length, None,
         np.full(rows, -1, np.int32), np.full(rows, -1, np.int64), 0,
     )  # fmt: skip
-    link = np.where((batch.link_type >= 0) & (batch.link_type < 1 << 16), batch.link_type, 0xFFFF)
+    link = np.where(batch.link_type >> 16 == 0, batch.link_type, 0xFFFF)
+    same = rows > 0 and bool((link == link[0]).all())
     pending: dict[int, list[Headers]] = {}
-    follow(frames, Carried("link", link, 0), 0, 0, pending)
+    follow(frames, Carried("link", int(link[0]) if same else link, 0), 0, 0, pending)
     go_on(pending, found, left_out)
     octets = batch.octets
     seen: dict[int, int] = {}
@@ -170,7 +171,9 @@ def follow(headers: Headers, carried: Carried, code: int, met: int, into: dict[i
             continue
         chosen: Any = slice(None) if len(children) == 1 else np.flatnonzero(codes == child)
         ahead = carried.header if isinstance(carried.header, int) else carried.header[chosen]
-        furthest = ahead if isinstance(ahead, int) else int(ahead.max())
+        nearest, furthest = (ahead, ahead) if isinstance(ahead, int) else (int(ahead.min()), int(ahead.max()))
+        if nearest == furthest:
+            ahead = furthest
         length = headers.length[chosen] - ahead
         present = length if headers.present is headers.length else headers.present[chosen] - ahead
         if carried.length is not None:
@@ -185,8 +188,9 @@ def follow(headers: Headers, carried: Carried, code: int, met: int, into: dict[i
         into.setdefault(child, []).append(
             Headers(
                 REGISTER[child - 1].header, headers.octets, headers.heads, headers.reach + furthest,
-                headers.row[chosen], headers.offset[chosen] + ahead, present, length, quoted,
-                np.full(len(place), code, np.int32), place + met if met else place, headers.depth + 1,
+                headers.evenly and nearest == furthest, headers.row[chosen], headers.offset[chosen] + ahead, present,
+                length, quoted, np.full(len(place), code, np.int32),
+                place + met if met else place, headers.depth + 1,
             )
         )  # fmt: skip
 
@@ -208,7 +212,7 @@ def join(groups: list[Headers]) -> Headers:
         parts = [np.zeros(len(group), bool) if group.quoted is None else group.quoted for group in groups]
         quoted = np.concatenate(parts)[order]
     return Headers(
-        first.header, first.octets, first.heads, max(group.reach for group in groups), together("row"),
+        first.header, first.octets, first.heads, max(group.reach for group in groups), False, together("row"),
         together("offset"), together("present"), together("length"), quoted, together("parent"),
         together("parent_index"), first.depth,
     )  # fmt: skip

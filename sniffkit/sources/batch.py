@@ -40,25 +40,42 @@ class Heads:
     Packets are spread over megabytes: each time a header is looked at there it has to come from main memory, here it
     comes from the processor's cache.
 
-    octets: uint8, each packet's first octets at the same distance behind those of the packet before
-    moved:  int64 (n,) what is added to a place in the batch's buffer to get the same octet here
+    octets: uint8 (n, width), a packet a row; its first octet stands at ``before``
+    offset: int64 (n,) where each packet begins in the batch's buffer
     """
 
     octets: NDArray[np.uint8]
-    moved: NDArray[np.int64]
+    before: int
+    offset: NDArray[np.int64]
 
     @classmethod
-    def gather(
-        cls, buffer: NDArray[np.uint8], offset: NDArray[np.int64], before: int = 0
-    ) -> tuple[Heads, NDArray[np.void]]:
-        """Copy them together, with what stands in the ``before`` octets before each packet, (n,), which is returned."""
+    def gather(cls, buffer: NDArray[np.uint8], offset: NDArray[np.int64], before: int = 0) -> Heads:
+        """Copy them together, with what stands in the ``before`` octets before each packet."""
         import numpy as np
 
         width = before + HEAD
         both = pieces(buffer, offset - before if before else offset, width)
-        octets = both.view(np.uint8)
-        first: NDArray[np.void] = np.ndarray((len(both),), f"V{before}", octets.data, 0, (width,))
-        return cls(octets, np.arange(before, len(octets), width) - offset), first
+        return cls(both.view(np.uint8).reshape(len(offset), width), before, offset)
+
+    def part(self, rows: slice) -> Heads:
+        """Return the heads of some packets that follow each other."""
+        return Heads(self.octets[rows], self.before, self.offset[rows])
+
+    def stretch(self, distance: int, width: int) -> NDArray[np.void]:
+        """Return the ``width`` octets that stand ``distance`` octets behind each packet's beginning: a view, (n,)."""
+        import numpy as np
+
+        found: NDArray[np.void] = np.ndarray(
+            (len(self.octets),), f"V{width}", self.octets, self.before + distance, (self.octets.shape[1],)
+        )
+        return found
+
+    def at(self, row: NDArray[np.int64], place: NDArray[np.int64], width: int) -> NDArray[np.void]:
+        """Copy the ``width`` octets at each place in the batch's buffer, which lies in the head of packet ``row``."""
+        moved = row * self.octets.shape[1] + self.before
+        moved += place
+        moved -= self.offset[row]
+        return pieces(self.octets.reshape(-1), moved, width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +110,7 @@ class Batch:
     def head(self, count: int) -> Batch:
         """Return a batch of the first ``count`` packets; the octets are shared."""
         arrays = ("offset", "captured", "length", "time_ns", "link_type", "interface")
-        heads = None if self.heads is None else replace(self.heads, moved=self.heads.moved[:count])
+        heads = None if self.heads is None else self.heads.part(slice(count))
         return replace(self, heads=heads, **{name: getattr(self, name)[:count] for name in arrays})
 
     def packet(self, row: int) -> bytes:

@@ -76,8 +76,8 @@ class PcapSource(FileSource):
             window.read()
             starts, used = self._packet_starts()
             offset = starts + self.header
-            heads, headers = Heads.gather(window.buffer, offset, self.header)
-            records = headers.view(self._record)
+            heads = Heads.gather(window.buffer, offset, self.header)
+            records = heads.stretch(-self.header, self.header).view(self._record)
             captured = records["captured"].astype(np.int64)
             length = records["length"].astype(np.int64)
             if self._sort_lengths:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -132,7 +132,7 @@ class Source:
                 link_type[rows],
                 interface[rows],
                 self.packets + 1,
-                None if heads is None else replace(heads, moved=heads.moved[rows]),
+                None if heads is None else heads.part(rows),
             )
             self.packets += len(batch)
             yield batch
