@@ -21,6 +21,7 @@ from sniffkit.explanations.catalogue import Catalogue
 from sniffkit.protocols import REGISTER
 from sniffkit.protocols.packet import read_packet
 from sniffkit.sources import open_capture
+from sniffkit.sources.filter_messages import MESSAGES
 from tests.test_protocol_files import NOT_TAUGHT_YET, protocol_files
 
 ROOT = Path(__file__).parent.parent
@@ -165,6 +166,7 @@ COMPUTED: dict[str, list[str]] = {
         "flows.found", "syn-flood port-scan address-scan udp-scan"
     ),
     "analysis/checksum_facts.py: id": ["checksum.tcp-wrong", "checksum.udp-wrong"],
+    "sources/bpf.py: id": ["live.filter", "live.filter-display", *(id for _, id in MESSAGES)],
     "explanations/resolution_story.py: event.why": ids(
         "resolver.passed", "glue-missing not-found circle deep enough no-address too-many no-host family no-route"
     ),

@@ -32,6 +32,14 @@ COMPRESSING = {"gz": "gzip", "zst": "zstd", "lz4": "lz4", "xz": "xz", "bz2": "bz
 class LiveCommand(SpokenCommand):
     """Keeps what stands behind ``--`` apart: it is a command to run and not a word of the filter."""
 
+    examples = (
+        ("sniffkit live", "example-live"),
+        ("sniffkit live eth0 tcp port 80", "example-live-filter"),
+        ("sniffkit live --table", "example-live-table"),
+        ("sniffkit live any -w a.pcapng", "example-live-write"),
+        ("sniffkit live -- curl URL", "example-live-command"),
+    )
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take the command off the arguments."""
         if "--" in args:
@@ -58,18 +66,22 @@ def live(
     only: Annotated[str | None, typer.Option("--only", metavar="WORD", help=say("only"))] = None,
     write: Annotated[str | None, typer.Option("-w", metavar="FILE", help=say("live-write"))] = None,
     ring: Annotated[list[str] | None, typer.Option("-b", metavar="RULE", help=say("live-ring"))] = None,
-    megabytes: Annotated[int, typer.Option("-C", metavar="MB", min=0, help=say("live-megabytes"))] = 0,
-    rotate: Annotated[int, typer.Option("-G", metavar="S", min=0, help=say("live-rotate"))] = 0,
-    most_files: Annotated[int, typer.Option("-W", metavar="N", min=0, help=say("live-files"))] = 0,
+    megabytes: Annotated[
+        int, typer.Option("-C", metavar="MB", min=0, show_default=False, help=say("live-megabytes"))
+    ] = 0,
+    rotate: Annotated[int, typer.Option("-G", metavar="S", min=0, show_default=False, help=say("live-rotate"))] = 0,
+    most_files: Annotated[int, typer.Option("-W", metavar="N", min=0, show_default=False, help=say("live-files"))] = 0,
     count: Annotated[int | None, typer.Option("-c", "--count", metavar="N", min=1, help=say("live-count"))] = None,
     duration: Annotated[float | None, typer.Option(metavar="S", min=0.001, help=say("live-duration"))] = None,
     stop: Annotated[list[str] | None, typer.Option("-a", metavar="RULE", help=say("live-stop"))] = None,
-    snap_length: Annotated[int, typer.Option("-s", metavar="OCTETS", min=0, help=say("live-snap"))] = 0,
+    snap_length: Annotated[
+        int, typer.Option("-s", metavar="OCTETS", min=0, show_default=False, help=say("live-snap"))
+    ] = 0,
     not_promiscuous: Annotated[bool, typer.Option("-p", help=say("live-promiscuous"))] = False,
     cooked: Annotated[str | None, typer.Option("-y", metavar="TYPE", help=say("live-cooked"))] = None,
     table: Annotated[bool, typer.Option("--table", help=say("live-table"))] = False,
     json: Annotated[bool, typer.Option("--json", help=say("json"))] = False,
-    quiet: Annotated[int, typer.Option("-q", "--quiet", count=True, help=say("live-quiet"))] = 0,
+    quiet: Annotated[int, typer.Option("-q", "--quiet", count=True, show_default=False, help=say("live-quiet"))] = 0,
     verbose: Annotated[
         int, typer.Option("-v", "--verbose", count=True, show_default=False, help=say("live-verbose"))
     ] = 0,
@@ -88,7 +100,7 @@ def live(
     leave_homes_alone()
     language, shown = chosen_language(lang), chosen_color(color)
     if listing:
-        _list(language, shown)
+        _list(language, shown, json)
         return
     if cooked is not None and cooked not in LINK_TYPES:
         raise UsageError("usage.bad-value", option="-y", value=cooked, wanted="LINUX_SLL2|LINUX_SLL", help="-h")
@@ -97,6 +109,8 @@ def live(
         raise UsageError("live.compressed-file", file=write, plain=plain, program=COMPRESSING[ending[1]])
     if table and (json or quiet > 0 or write == "-" or not sys.stdout.isatty()):
         raise UsageError("live.table-alone")
+    if table and os.environ.get("TERM") == "dumb":
+        raise UsageError("live.table-dumb")
     if json and write == "-":
         raise UsageError("live.json-and-octets")
     if duration is not None and not isfinite(duration):  # Typer compares, and NaN is less than nothing
@@ -156,14 +170,19 @@ def live(
     raise typer.Exit(code)
 
 
-def _list(language: Any, color: str) -> None:
+def _list(language: Any, color: str, json: bool) -> None:
     from sniffkit.explanations.catalogue import Catalogue
-    from sniffkit.explanations.live_view import interface_table
+    from sniffkit.explanations.live_view import interface_record, interface_table
+    from sniffkit.renderers.json import write_lines
     from sniffkit.renderers.screen import Screen, stdout
     from sniffkit.renderers.terminal import Terminal
     from sniffkit.sources.interfaces import network_interfaces
 
-    Terminal(Screen.of(stdout(), color)).table(interface_table(network_interfaces(), Catalogue(language)))
+    found = network_interfaces()
+    if json:
+        write_lines(sys.stdout.buffer, map(interface_record, found))
+    else:
+        Terminal(Screen.of(stdout(), color)).table(interface_table(found, Catalogue(language)))
 
 
 def _interface_and_filter(interface: str | None, words: list[str], filter: str | None) -> tuple[str, str]:

@@ -75,7 +75,20 @@ def count_cells(formatter: Any) -> None:
 
 
 class SpokenCommand(TyperCommand):
-    """A command with such a page."""
+    """A command with such a page.
+
+    examples: what may be typed, and the help text that says what it does
+    """
+
+    examples: Sequence[tuple[str, str]] = ()
+
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
+        """Write what the command does, then the examples."""
+        super().format_help_text(ctx, formatter)
+        if self.examples:
+            formatter.write_paragraph()
+            with formatter.indentation():
+                formatter.write_dl([(typed, say(key)) for typed, key in self.examples])
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page."""

@@ -203,6 +203,14 @@ def test_count_and_duration(cable: Cable, tmp_path: Path) -> None:
     assert "Capture only what you may" not in running.said, "that is said once"
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_help_begins_with_examples(sniffkit: Any, language: str) -> None:
+    page = sniffkit("live", "--help", "--lang", language).out
+    examples = re.findall(r"^  sniffkit live .*?  \S", page, re.M)
+    assert len(examples) == 5
+    assert page.index(examples[-1]) < page.index("[INTERFACE] [FILTER...] [-- COMMAND...]\n   ")
+
+
 def test_what_may_be_captured_stands_in_the_help(sniffkit: Any) -> None:
     assert "Capture only what you may" in " ".join(sniffkit("live", "--help").out.split())
 
@@ -295,6 +303,7 @@ def test_interfaces_are_listed_in_both_languages(cable: Cable, tmp_path: Path) -
     assert "虚拟网卡（veth）" in run(cable.far, tmp_path, "interfaces", "--lang", "zh").stdout
     first = json.loads(run(cable.far, tmp_path, "interfaces", "--json").stdout.splitlines()[0])
     assert (first["name"], first["kind"], first["addresses"]) == ("in", "veth", ["10.1.0.2/24"])
+    assert json.loads(run(cable.far, tmp_path, "live", "-D", "--json").stdout.splitlines()[0]) == first
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

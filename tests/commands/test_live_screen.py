@@ -83,6 +83,33 @@ def test_a_window_that_changes_its_size_leaves_nothing_behind(room: Classroom, s
     wait_for(screen, "packets captured")
 
 
+def test_without_colours_the_table_has_none(room: Classroom, screen: Any) -> None:
+    screen("send-keys", f"clear; NO_COLOR=1 {PYTHON} -m sniffkit live eth0 --table", "Enter")
+    wait_for(screen, r"^00:\d\d  0 packets")
+    assert "\x1b[" not in screen("capture-pane", "-p", "-e")
+    screen("send-keys", "C-c")
+    wait_for(screen, "packets captured")
+
+
+@pytest.mark.parametrize("options", ["--table", ""])
+def test_a_terminal_without_chinese_gets_escapes_in_lines_that_fit(room: Classroom, screen: Any, options: str) -> None:
+    """As on a console whose encoding has no Chinese: nothing fails, and no line is broken by the terminal."""
+    command = f"{PYTHON} -m sniffkit live eth0 {options} --lang zh"
+    screen("send-keys", f"clear; PYTHONIOENCODING=ascii {command}", "Enter")
+    wait_for(screen, r"^00:\d\d  0 ")
+    play(room, "refused-port")
+    shown = wait_for(screen, r"^00:\d\d  2 ")
+    assert len(re.findall(r"^00:\d\d", shown, re.M)) == 1, "one line at the bottom, not a trail of them"
+    assert "10.0.0.2:50000 -> 93.184.216.34:81" in screen("capture-pane", "-p", "-S", "-60")
+    screen("send-keys", "C-c")
+    wait_for(screen, "TCP 2$")
+
+
+def test_a_terminal_that_cannot_go_back_gets_no_table(room: Classroom, screen: Any) -> None:
+    screen("send-keys", f"clear; TERM=dumb {PYTHON} -m sniffkit live eth0 --table; echo code $?", "Enter")
+    assert "TERM=dumb" in wait_for(screen, "^code 2$")
+
+
 def test_ctrl_z_gives_the_terminal_back_and_fg_goes_on(room: Classroom, screen: Any) -> None:
     screen("send-keys", f"clear; {PYTHON} -m sniffkit live eth0 --table", "Enter")
     wait_for(screen, r"^00:\d\d  0 packets")
