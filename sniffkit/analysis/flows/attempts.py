@@ -164,7 +164,9 @@ def _groups(tried: _Tried, kind: CrowdKind) -> Iterator[NDArray[np.int64]]:
         key, different = (_mixed(client, port), server) if kind == "address-scan" else (_mixed(client, server), port)
         rows = np.arange(len(port))
     rows = rows[np.argsort(key[rows], kind="stable")]
-    begins = np.flatnonzero(np.append(True, key[rows][1:] != key[rows][:-1])) if len(rows) else rows
+    if not len(rows):
+        return
+    begins = np.flatnonzero(np.append(True, key[rows][1:] != key[rows][:-1]))
     least = FLOOD if kind == "syn-flood" else SCANNED
     for begin, end in zip(begins.tolist(), np.append(begins[1:], len(rows)).tolist(), strict=True):
         if end - begin < least:

@@ -57,6 +57,7 @@ class EventPackets:
     ip_wrong, ip_first: how many IPv4 headers have a wrong checksum, and the first packets with one
     backwards, backwards_first, furthest_ns: how many packets are earlier than the one before them, the first of them,
                         and by how much at most
+    most: packet numbers to keep
     """
 
     checksums: ChecksumFacts = field(default_factory=ChecksumFacts)
@@ -69,7 +70,7 @@ class EventPackets:
     _numbers: list[NDArray[np.int64]] = field(default_factory=list)
     _new: int = 0
     _counted: tuple[NDArray[np.int64], NDArray[np.int64]] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-    _most: int = MOST_KEPT
+    most: int = MOST_KEPT
     _until: int = 1 << 48
     _streams: list[NDArray[np.int64]] = field(default_factory=list)
 
@@ -97,7 +98,7 @@ class EventPackets:
             self.backwards += len(far)
             self.backwards_first += far[: SHOWN - len(self.backwards_first)].tolist()
             self.furthest_ns = max(self.furthest_ns, int(back_ns.max(initial=0)))
-        if self._new > self._most // 4:
+        if self._new > self.most // 4:
             self._prune()
 
     def settle(self) -> None:
@@ -158,8 +159,8 @@ class EventPackets:
         last = np.isin(kept % len(_KINDS), list(_LAST))
         stays = np.where(last, from_end, rank) < SHOWN
         kept, numbers = kept[stays], numbers[stays]
-        if len(kept) > self._most:
-            self._until = int(kept[self._most]) // len(_KINDS)
+        if len(kept) > self.most:
+            self._until = int(kept[self.most]) // len(_KINDS)
         end = int(np.searchsorted(kept, self._until * len(_KINDS)))
         self._keys, self._numbers, self._new = [kept[:end]], [numbers[:end]], 0
         counted, counts = self._counted

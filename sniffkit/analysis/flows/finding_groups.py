@@ -102,6 +102,7 @@ def together(findings: list[Finding], at_server: bool) -> Finding:
     """Return findings of one kind as one: counts add up, of times the longest stays."""
     first = findings[0]
     values: dict[str, Any] = dict(first.fact.values)
+    values.pop("conversations", None)
     for name in values:
         every: list[Any] = [finding.fact.values[name] for finding in findings]
         if name == "count":
