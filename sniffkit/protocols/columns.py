@@ -148,12 +148,12 @@ class Columns:
         return self._windows[protocol]
 
     def having(self, field: str) -> NDArray[np.int64]:
-        """Return which of its protocol's Rows have an optional field that lies in an option, as ``sparse`` does."""
+        """Return which of its protocol's Rows have an optional field that lies in an option, ascending."""
         name = protocol_of(field)
         protocol = _protocol(name) if name else None
         if protocol is None or field not in protocol.sparse:
             raise KeyError(field)
-        return self.options(protocol.name).holding(protocol.sparse[field])[0]
+        return self.options(protocol.name).headers_with(protocol.sparse[field])
 
     def walk_options(self, protocol: str, header_length: NDArray[np.uint8]) -> Options:
         """Find options of the shape kind, length, value (kinds 0 and 1 are one octet, 0 ends) in all headers at once.

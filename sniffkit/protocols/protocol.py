@@ -167,17 +167,27 @@ class Options:
     offset: NDArray[np.int64]
     length: NDArray[np.int64]
 
+    def headers_with(self, field: OptionField) -> NDArray[np.int64]:
+        """Return the index of each header, ascending, in which an option holds a field's value."""
+        import numpy as np
+
+        found: NDArray[np.bool_] = (self.usual == field.kind) & field.fits(self.room - np.uint8(IDLE))
+        if len(self.kind):
+            other = np.flatnonzero(self.kind == field.kind)
+            found[self.index[other[field.fits(self.length[other])]]] = True
+        return np.flatnonzero(found)
+
     def holding(self, field: OptionField) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Return index, offset and length of the options that hold a field's value, by header and then by place."""
         import numpy as np
 
         usual, other = np.flatnonzero(self.usual == field.kind), np.flatnonzero(self.kind == field.kind)
-        index = np.concatenate((usual, self.index[other]))
-        offset = np.concatenate((self.start[usual] + IDLE, self.offset[other]))
-        length = np.concatenate((self.room[usual].astype(np.int64) - IDLE, self.length[other]))
-        fits = length >= field.at + field.width
-        if field.lengths:
-            fits &= np.isin(length, field.lengths) if len(field.lengths) > 1 else length == field.lengths[0]
+        index, offset, length = self.index[other], self.offset[other], self.length[other]
+        if len(usual):
+            index = np.concatenate((usual, index))
+            offset = np.concatenate((self.start[usual] + IDLE, offset))
+            length = np.concatenate((self.room[usual].astype(np.int64) - IDLE, length))
+        fits = field.fits(length)
         if not fits.all():
             index, offset, length = index[fits], offset[fits], length[fits]
         if (index[1:] < index[:-1]).any():
@@ -198,6 +208,15 @@ class OptionField:
     width: int
     lengths: tuple[int, ...] = ()
     every: int = 0
+
+    def fits(self, length: Array) -> NDArray[np.bool_]:
+        """Return which options of its kind, so many octets long, hold the value."""
+        import numpy as np
+
+        found: NDArray[np.bool_] = length >= self.at + self.width
+        if self.lengths:
+            found &= np.isin(length, self.lengths) if len(self.lengths) > 1 else length == self.lengths[0]
+        return found
 
 
 @dataclass(frozen=True)
