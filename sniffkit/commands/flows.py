@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from io import TextIOWrapper
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, cast
 
@@ -199,7 +200,14 @@ def _write_csv(every: Every, sort: str, top: int | None, catalogue: Catalogue) -
     from sniffkit.renderers.tables import write_csv
 
     records = in_order(every, FlowRecords(catalogue).records, sort, top)
-    write_csv(sys.stdout, CSV_COLUMNS, ([cell(record, path) for path in CSV_COLUMNS] for record in records))
+    # Programs read it, so it is UTF-8 with plain line feeds whatever the terminal's encoding is. Without a byte order
+    # mark, which most of them would take for a part of the first heading; help says how Excel is told.
+    text = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="\n")
+    try:
+        write_csv(text, CSV_COLUMNS, ([cell(record, path) for path in CSV_COLUMNS] for record in records))
+        text.flush()
+    finally:
+        text.detach()
 
 
 def _write_parquet(every: Every, sort: str, top: int | None, folder: str) -> None:

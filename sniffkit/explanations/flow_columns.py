@@ -26,6 +26,7 @@ _FLOW = {
     "silence_ns": "int64",
     "first_packet": "int64",
     "last_packet": "int64",
+    "icmp_error": "string",
 }
 
 _END = {

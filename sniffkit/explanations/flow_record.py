@@ -79,6 +79,7 @@ class FlowRecords:
             "closed_by": columns["closed_by"],
             "midstream": columns["midstream"],
             "part": columns["part"],
+            "icmp_error": columns["icmp_error"],
             "first_packet": columns["first_packet"],
             "last_packet": columns["last_packet"],
             "longest_silence": columns["silence_ns"] / 1e9,
@@ -133,12 +134,17 @@ _TCP_END = (
     "timestamps",
 )  # fmt: skip
 
-FEW = frozenset({"conn_state", "history", *_TCP_END, "opened", "closed", "closed_by", "midstream", "part"})
+_PROMISED = ("state", "retransmissions", "mss", "window_scale", "sack_permitted")
+"""Keys of an end that every record has (CONTRACT), null where there is no TCP."""
+
+FEW = frozenset(
+    {"conn_state", "history", *_TCP_END, "opened", "closed", "closed_by", "midstream", "part", "icmp_error"}
+)
 """Columns in which the same values come again and again."""
 
 
 def _end(columns: Any, role: str, tcp: bool) -> Record:
-    """Return one end of each conversation; the keys that only TCP has are left out of other protocols."""
+    """Return one end of each conversation; other protocols have only those keys of TCP's that every record has."""
     record: Record = {name: columns[f"{role}_{name}"] for name in _END}
     if tcp:
         record |= {name: columns[f"{role}_{name}"] for name in _TCP_END}
@@ -149,6 +155,9 @@ def _end(columns: Any, role: str, tcp: bool) -> Record:
             "count": columns[f"{role}_answers"],
         }
         record["ack_ms"] = Sometimes(times, times["count"].values != 0)
+    else:
+        nothing = Texts(np.zeros(len(columns[f"{role}_packets"].values), np.int64), [None])
+        record |= dict.fromkeys(_PROMISED, nothing)
     return record
 
 
@@ -176,7 +185,8 @@ CSV_COLUMNS = (
     "server.ack_ms.median", "client.retransmissions", "server.retransmissions", "client.out_of_order",
     "server.out_of_order", "client.zero_windows", "server.zero_windows", "longest_silence", "client.mss", "server.mss",
     "client.window_scale", "server.window_scale", "client.sack_permitted", "server.sack_permitted",
-    "client.timestamps", "server.timestamps", "midstream", "text",
+    "client.timestamps", "server.timestamps", "midstream",
+    "icmp_error", "text",
 )  # fmt: skip
 """Columns of ``--csv``: paths into the JSON object."""
 

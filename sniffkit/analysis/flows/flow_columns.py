@@ -195,8 +195,8 @@ def _pairs(part: FlowPart) -> FlowColumns:
     }
     missing: FlowColumns = {
         "state": _same(None, count),
-        **dict.fromkeys((*EVENTS, "answers", "syns"), nothing),
-        **dict.fromkeys(_TIMES, none),
+        **dict.fromkeys(("answers", "syns"), nothing),
+        **dict.fromkeys((*EVENTS, *_TIMES), none),
         **dict.fromkeys(("mss", "window_scale"), small),
         **dict.fromkeys(("sack_permitted", "timestamps"), unknown),
     }

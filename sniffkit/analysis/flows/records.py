@@ -6,7 +6,7 @@ The records are not frozen: to make a frozen one takes Python three times as lon
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sniffkit.analysis.conversations import Closed, ClosedBy, Opened
 from sniffkit.analysis.flows.icmp_errors import IcmpError
@@ -141,6 +141,9 @@ _END = (
 )  # fmt: skip
 """Columns in the order in which the records above take them."""
 
+_COUNTS = frozenset(_END[_END.index("retransmissions") : _END.index("mss")])
+"""What TCP counts: 0 in the records of other protocols, too, so that sums need no care; nothing in their columns."""
+
 
 def flow_records(columns: FlowColumns) -> Iterator[Flow]:
     """Yield a record for each row of the columns of conversations."""
@@ -153,5 +156,10 @@ def flow_records(columns: FlowColumns) -> Iterator[Flow]:
 def _ends(columns: FlowColumns, role: str) -> list[FlowEnd]:
     times = zip(*(columns[f"{role}_{name}"].tolist() for name in _TIMES), strict=True)
     answers = [AnswerTime(*four) if four[3] else None for four in times]
-    fields = [columns[f"{role}_{name}"].tolist() for name in _END]
+    fields = [_values(columns[f"{role}_{name}"], name in _COUNTS) for name in _END]
     return [FlowEnd(*values) for values in zip(*fields, answers, columns[f"{role}_syns"].tolist(), strict=True)]
+
+
+def _values(column: Any, counted: bool) -> list[Any]:
+    values: list[Any] = (column.values if counted else column).tolist()
+    return values
