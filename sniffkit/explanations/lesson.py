@@ -75,13 +75,17 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells under headings; ``right`` names the columns whose cells stand flush right."""
+    """Rows of cells under headings; ``right`` names the columns whose cells stand flush right.
+
+    hanging: where the last column is too wide for the screen, only its long cells leave their place
+    """
 
     title: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: frozenset[int] = frozenset()
     note: str = ""
+    hanging: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def interface_table(interfaces: Iterable[NetworkInterface], catalogue: Catalogue
             "live.column.addresses",
         )
     )
-    return Table("", headings, tuple(rows), frozenset({0, 3}))
+    return Table("", headings, tuple(rows), frozenset({0, 3}), hanging=True)
 
 
 def interface_record(interface: NetworkInterface) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sniffkit.renderers.screen import Screen, cells
@@ -162,6 +162,10 @@ class Terminal:
         widths = [max(cells(row[column]) for row in rows) for column in range(len(table.headings))]
         title = self.screen.wrapped(table.title) if table.title else []
         found = [self.screen.paint(line, "heading") for line in title]
+        begin = sum(widths[:-1]) + 2 * (len(widths) - 1)
+        if table.hanging and self.screen.width is not None and begin + cells(table.headings[-1]) <= self.screen.width:
+            rows = [line for row in rows for line in _hung(row, begin, self.screen.width)]
+            widths[-1] = 0
         lines = self._lines_of_a_row(widths)
         for place, row in enumerate(rows):
             for number, columns in enumerate(lines):
@@ -189,6 +193,17 @@ class Terminal:
             lines[-1].append(column)
             used += width + 2 * (used > 0)
         return lines
+
+
+def _hung(row: Sequence[str], begin: int, width: int) -> Iterator[tuple[str, ...]]:
+    """Yield the lines of a row whose last cell begins at a column; one that is too long has a line to itself."""
+    *others, last = row
+    if begin + cells(last) <= width or not last:
+        yield (*others, last)
+        return
+    if any(others):
+        yield (*others, "")
+    yield (" " * max(width - cells(last), 0) + last, *[""] * len(others))
 
 
 def _is_fold(lesson: object) -> bool:

@@ -298,9 +298,9 @@ def test_what_is_wrong_before_anything_is_opened(sniffkit: Any, arguments: list[
 
 def test_interfaces_are_listed_in_both_languages(cable: Cable, tmp_path: Path) -> None:
     english = run(cable.far, tmp_path, "interfaces").stdout
-    assert re.search(r"1  in +running +9,000  one end of a virtual cable \(veth\) +10\.1\.0\.2/24", english)
+    assert re.search(r"1  in +running +9,000  virtual cable \(veth\) +10\.1\.0\.2/24", english)
     assert run(cable.far, tmp_path, "live", "-D").stdout == english
-    assert "虚拟网卡（veth）" in run(cable.far, tmp_path, "interfaces", "--lang", "zh").stdout
+    assert "虚拟网线（veth）" in run(cable.far, tmp_path, "interfaces", "--lang", "zh").stdout
     first = json.loads(run(cable.far, tmp_path, "interfaces", "--json").stdout.splitlines()[0])
     assert (first["name"], first["kind"], first["addresses"]) == ("in", "veth", ["10.1.0.2/24"])
     assert json.loads(run(cable.far, tmp_path, "live", "-D", "--json").stdout.splitlines()[0]) == first

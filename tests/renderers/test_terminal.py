@@ -7,9 +7,13 @@ import io
 import pytest
 from rich.cells import cell_len
 
+from sniffkit.explanations.catalogue import Catalogue
+from sniffkit.explanations.language import Language
 from sniffkit.explanations.lesson import EndState, Line, Note, PacketLesson, Table
+from sniffkit.explanations.live_view import interface_table
 from sniffkit.renderers.screen import Screen
 from sniffkit.renderers.terminal import Terminal
+from sniffkit.sources.interfaces import SAYS_ITSELF, NetworkInterface
 
 LESSON = PacketLesson(
     Line(3, "0.020616", "10.0.0.2:50000", "93.184.216.34:80", "TCP", 66, "[ACK] Seq=1 Ack=1 Win=64256 Len=0"),
@@ -104,6 +108,26 @@ def test_a_row_has_no_lines_in_which_nothing_stands() -> None:
         "     ccccccccc",
         "1    d",
     ]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_an_interface_is_one_line_at_80_cells_and_only_a_long_address_leaves_its_place(language: Language) -> None:
+    """In a classroom with containers a machine has dozens of interfaces, and IPv6 addresses of 40 signs."""
+    long = "2001:db8:1234:5678:9abc:def0:1234:5678/64"
+    interfaces = [
+        NetworkInterface(1, "veth0123456789a", 7, 0x41, 1, "veth", "02:00:00:00:00:01", 65_536, ("10.0.0.2/24", long)),
+        *(NetworkInterface(2, "eth0", 8, 0x41, 1, what, "02:00:00:00:00:02", 1500) for what in sorted(SAYS_ITSELF)),
+    ]
+    stream = io.StringIO()
+    Terminal(Screen(stream, 80)).table(interface_table(interfaces, Catalogue(language)))
+    lines = stream.getvalue().splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert len(lines) == 1 + 3 + len(SAYS_ITSELF)
+    assert lines[1].endswith("10.0.0.2/24")
+    assert cell_len(lines[2]) == 80
+    assert lines[2].strip() == long
+    places = {cell_len(line[: line.index("02:00")]) for line in lines if "02:00" in line}
+    assert len(places) == 1, "all others stand below each other"
 
 
 def test_a_packet_without_addresses_has_signs_in_their_place() -> None:
