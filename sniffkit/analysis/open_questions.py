@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
+from sniffkit.analysis.time_stamps import MOST_NS
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -94,5 +95,5 @@ class OpenQuestions(Generic[R]):
 
 
 def elapsed(later_ns: int, earlier_ns: int) -> int | None:
-    """Return nanoseconds between two packets; None where one has no time stamp."""
-    return None if NO_TIME in (later_ns, earlier_ns) else later_ns - earlier_ns
+    """Return nanoseconds between two packets, at most MOST either way; None where one has no time stamp."""
+    return None if NO_TIME in (later_ns, earlier_ns) else min(max(later_ns - earlier_ns, -MOST_NS), MOST_NS)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.analysis.flows.totals import elapsed
 from sniffkit.analysis.segments import FIN, RST
 from sniffkit.analysis.streams import sorted_rows
+from sniffkit.analysis.time_stamps import elapsed_ns
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Looks:
         silent = np.full(len(last), 0)
         for before, clock in zip(self.before.tolist(), self.clock_ns.tolist(), strict=True):
             between = last < before if upto is None else (last < before) & (upto >= before)
-            silent = np.maximum(silent, np.where(between, elapsed(np.int64(clock), latest_ns), 0))
+            silent = np.maximum(silent, np.where(between, elapsed_ns(np.full(len(last), clock), latest_ns), 0))
         return silent
 
 
@@ -106,7 +106,7 @@ def silent_nowhere(table: StreamTable, added: Sums, count: int, looks: Looks) ->
     if looks.turned or int(added.packets.sum()) != count or (added.silence_ns >= CLOSED_NS).any():
         return False
     carried = table.has(added.stream)
-    return not (elapsed(added.first_ns[carried], table["latest_ns"][added.stream[carried]]) >= CLOSED_NS).any()
+    return not (elapsed_ns(added.first_ns[carried], table["latest_ns"][added.stream[carried]]) >= CLOSED_NS).any()
 
 
 def silences(
@@ -163,5 +163,5 @@ def _gaps(
     before[known], last[known] = table["latest_ns"][stream[known]], table["last_packet"][stream[known]]
     for row in np.flatnonzero(~first & (before == NO_TIME)).tolist():
         before[row] = before[row - 1]  # the packet before has no time: what has one was heard before that
-    gap = elapsed(when, before)
+    gap = elapsed_ns(when, before)
     return np.maximum(gap, looks.silent(before, last, number)) if looks.turned else gap

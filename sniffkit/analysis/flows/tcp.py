@@ -195,7 +195,7 @@ class TcpFlows:
             self._add_events(groups, marks)
         self._add_flags(segments, numbers, real & (again == 0), stamped)
         times = self._ack_times.feed(segments, numbers, marks)
-        at = np.flatnonzero(times.frame != 0)
+        at = np.flatnonzero((times.frame != 0) & (times.rtt_ns >= 0))  # else a clock was set back
         self._answer_times.feed(self.table, numbers.stream[at] * 2 + numbers.direction[at], times.rtt_ns[at])
         self.outcomes.feed(segments, numbers, marks, twice)
         if len(marks.let_go):

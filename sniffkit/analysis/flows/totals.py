@@ -10,6 +10,7 @@ import numpy as np
 from sniffkit.analysis.flows.stream_table import Layout, StreamTable
 from sniffkit.analysis.streams import sorted_rows
 from sniffkit.analysis.tcp.lanes import Groups
+from sniffkit.analysis.time_stamps import elapsed_ns
 from sniffkit.protocols.columns import PROTOCOLS
 from sniffkit.sources.batch import NO_TIME
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.protocols.columns import Columns, Rows
-
-_MOST = np.iinfo(np.int64).max
 
 LONGEST_HEADER = 60
 """An IPv4 header has at most so many octets (RFC 791 section 3.1)."""
@@ -70,21 +69,6 @@ def grouped(stream: NDArray[np.int64], direction: NDArray[np.uint8]) -> Groups:
     return Groups(order, start, np.cumsum(begins) - 1, ordered[start], direction[order] != 0)
 
 
-def elapsed(later: NDArray[np.int64], earlier: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the time from one packet to another, below 0 where clocks were set back: int64 (m,).
-
-    0 where either is NO_TIME; where two clocks are further apart than the 292 years that 64 bits hold, just these.
-    """
-    gap: NDArray[np.int64] = later - earlier
-    timeless = (earlier == NO_TIME) | (later == NO_TIME)
-    gap[timeless] = 0
-    after = later > earlier
-    around = np.flatnonzero(((gap > 0) != after) & ~timeless & (gap != 0))
-    if len(around):
-        gap[around] = np.where(after[around], _MOST, -_MOST)
-    return gap
-
-
 @dataclass(slots=True)
 class Sums:
     """What a batch adds to each stream, one entry a stream; times are NO_TIME where packets have none.
@@ -133,7 +117,7 @@ def sums(
     before[start] = NO_TIME
     if (timeless := time == NO_TIME).any():
         first_timed, last_timed, before = _timed(groups, timeless, time)
-    gap = elapsed(time, before)
+    gap = elapsed_ns(time, before)
     longest = np.maximum.reduceat(gap, start) if len(start) else gap
     ended = np.zeros(len(start), np.int64)
     at = np.flatnonzero((gap == longest[groups.of]) & (gap > 0))[::-1]
@@ -185,7 +169,7 @@ def add_sums(table: StreamTable, added: Sums) -> None:
     table["first_packet"][streams[new]] = added.first[new]
     table["last_packet"][streams] = added.last
     before = table["latest_ns"][streams]
-    waited = elapsed(added.first_ns, before)
+    waited = elapsed_ns(added.first_ns, before)
     inside = added.silence_ns > waited
     silence = np.where(inside, added.silence_ns, waited)
     longer = silence > table["silence_ns"][streams]

@@ -13,6 +13,7 @@ import numpy as np
 
 from sniffkit.analysis.segments import ACK
 from sniffkit.analysis.tcp.marks_sequential import MOST_UNACKNOWLEDGED
+from sniffkit.analysis.time_stamps import elapsed_ns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -129,7 +130,7 @@ class AckColumns:
         return (
             np.concatenate((at, rest)),
             np.concatenate((segments.number[lanes.segment[found]], frame)),
-            np.concatenate((columns.time[at] - columns.time[found], time)),
+            np.concatenate((elapsed_ns(columns.time[at], columns.time[found]), time)),
         )
 
     def _search(self, asks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -152,7 +153,7 @@ class AckColumns:
         at = order[np.minimum(np.searchsorted(key[order], wanted), len(key) - 1)]
         hit = (key[at] == wanted) & (when[at] < lanes.segment[asks])
         asks, at = asks[hit], at[hit]
-        return asks, frame[at], columns.time[asks] - time[at]
+        return asks, frame[at], elapsed_ns(columns.time[asks], time[at])
 
     def left(self, fine: NDArray[np.bool_]) -> Pending:
         """Return what is not acknowledged in the end, of the lanes that are fine: bool (2g,)."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sniffkit.analysis.open_questions import elapsed
 from sniffkit.analysis.segments import ACK, FIN, SYN
 from sniffkit.analysis.tcp.ack_columns import AckColumns, Pending
 from sniffkit.analysis.tcp.mark_names import Mark
@@ -180,16 +181,16 @@ class TcpAckTimes:
                 end = (sequence + length + extra) & 0xFFFFFFFF
                 highest = self._highest.get(names[lane])
                 if again and own.segments:
-                    told.rto_ns[row] = time - own.segments[0].time_ns
+                    told.rto_ns[row] = elapsed(time, own.segments[0].time_ns) or 0
                 elif again and highest is not None:
-                    told.rto_ns[row] = time - highest[1]
+                    told.rto_ns[row] = elapsed(time, highest[1]) or 0
                 if highest is None or after(end, highest[0]):
                     self._highest[names[lane]] = end, time
             if length > 0 or extra:
                 own.add(Sent(sequence, (sequence + length + extra) & 0xFFFFFFFF, number, time))
             if (answered := other.acknowledge(ack)) is not None:
                 told.frame[row] = answered.number
-                told.rtt_ns[row] = time - answered.time_ns
+                told.rtt_ns[row] = elapsed(time, answered.time_ns) or 0
             if flags & ACK:
                 other.known = True
             if told.in_flight is not None and length > 0:

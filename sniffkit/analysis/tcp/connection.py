@@ -8,7 +8,6 @@ from sniffkit.analysis.facts import Fact, Level
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.tcp.ends import MOST_SENT, End, Segment, ahead
 from sniffkit.analysis.tcp.states import State
-from sniffkit.sources.batch import NO_TIME
 
 OPENING = (State.SYN_SENT, State.SYN_RECEIVED, State.LISTEN)
 """States of an end that is not open yet."""
@@ -103,10 +102,7 @@ class ConnectionState:
         self.facts.append(Fact(id, level, values))
 
     def answered(self, segment: Segment) -> tuple[int, int] | None:
-        """Return packet and time of what a segment confirms, if it was captured; remember what it sends itself.
-
-        Where one of the two has no time stamp, the time is such that the difference between them is NO_TIME.
-        """
+        """Return packet and time of what a segment confirms, if it was captured; remember what it sends itself."""
         me, peer = self.ends[segment.direction], self.ends[1 - segment.direction]
         flags = segment.flags
         if flags & RST:
@@ -114,10 +110,7 @@ class ConnectionState:
         if (flags & (SYN | FIN) or segment.length) and len(me.sent) < MOST_SENT:
             end = (segment.sequence + segment.length + bool(flags & SYN) + bool(flags & FIN)) & 0xFFFFFFFF
             me.sent.setdefault(end, (segment.number, segment.time_ns))
-        answered = peer.confirm(segment.acknowledgment) if flags & ACK and peer.sent else None
-        if answered is not None and NO_TIME in (answered[1], segment.time_ns):
-            return answered[0], segment.time_ns - NO_TIME
-        return answered
+        return peer.confirm(segment.acknowledgment) if flags & ACK and peer.sent else None
 
     def come_to_rest(self) -> None:
         """Note what holds for every segment to come that moves nothing, so that it can be told without a look."""

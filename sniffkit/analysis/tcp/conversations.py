@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sniffkit.analysis.open_questions import elapsed
 from sniffkit.analysis.segments import ACK, SYN, Segments
 from sniffkit.analysis.tcp.ends import MOST_SENT, Segment, ahead
 from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.tcp.phases import Connection, pack_states
 from sniffkit.analysis.tcp.quiet_runs import SPECIAL, QuietRuns
+from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +41,7 @@ class TcpFacts:
     advance:     int64 (m,) octets (SYN and FIN counted) that this acknowledgment confirms beyond its sender's last one,
                  -1 where that is not known
     answers:     int64 (m,) number of the packet that this acknowledgment confirms to its last octet, or 0
-    elapsed_ns:  int64 (m,) time since that packet
+    elapsed_ns:  int64 (m,) time since that packet, NO_TIME where one of the two has none
     steps:       the steps of the rows that take some
     told:        facts of the rows that have some
 
@@ -306,7 +308,7 @@ class TcpConversations:
                 elif gained:
                     me.acknowledged = acknowledgment
                     if peer.sent and (answered := peer.confirm(acknowledgment)) is not None:
-                        told.answers.append((row, answered[0], time - answered[1]))
+                        told.answers.append((row, answered[0], _since(answered[1], time)))
                 if length and self._answers and len(me.sent) < MOST_SENT:
                     me.sent.setdefault((sequence + length) & _CIRCLE, (number, time))
                 if (sequence + length - me.next) & _CIRCLE < _HALF:
@@ -325,7 +327,7 @@ class TcpConversations:
         segment = Segment(number, time, direction, sequence, acknowledgment, flags, length, window, scale, same)
         phase, happened = connection.feed(segment)
         if not same and self._answers and (answered := connection.answered(segment)) is not None:
-            told.answers.append((row, answered[0], time - answered[1]))
+            told.answers.append((row, answered[0], _since(answered[1], time)))
         one, other = connection.client, 1 - connection.client
         old, ends = connection.before, connection.ends
         told.rows.append(row)
@@ -358,3 +360,9 @@ class TcpConversations:
         for stream in by_age[: len(by_age) // 2]:
             del self.connections[stream]
             self.let_go += 1
+
+
+def _since(answered_ns: int, time_ns: int) -> int:
+    """Return how long ago something was sent, NO_TIME where that or now is not known."""
+    since = elapsed(time_ns, answered_ns)
+    return NO_TIME if since is None else since

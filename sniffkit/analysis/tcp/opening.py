@@ -6,6 +6,7 @@ from sniffkit.analysis.open_questions import elapsed
 from sniffkit.analysis.tcp.connection import OPENING, ConnectionState, Phase
 from sniffkit.analysis.tcp.ends import End, Segment, ahead
 from sniffkit.analysis.tcp.states import Event, State, after
+from sniffkit.analysis.time_stamps import MOST_NS
 
 
 def syn(connection: ConnectionState, segment: Segment, me: End, peer: End) -> tuple[Phase, tuple[str, ...]]:
@@ -101,7 +102,8 @@ def open_by(connection: ConnectionState, segment: Segment, me: End, peer: End) -
             peer.state = State.SYN_RECEIVED
         elif me.syn is not None and peer.syn is not None and me.syn_count == 1:
             first, second = elapsed(peer.syn_time, me.syn_time), elapsed(segment.time_ns, peer.syn_time)
-            if first is not None and second is not None and first >= 0 and second >= 0:  # no clock was set back
+            if first is not None and second is not None and min(first, second) >= 0 and first + second < MOST_NS:
+                # else a clock was set, back or by centuries
                 connection.handshake = first, second
                 connection.tell("tcp.handshake.took", elapsed_ns=first + second, first_ns=first, second_ns=second)
         me.state = after(me.state, Event.SEND_ACK_OF_SYN)

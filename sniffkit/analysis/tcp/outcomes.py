@@ -16,6 +16,7 @@ from sniffkit.analysis.tcp.conversations import TcpConversations
 from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.tcp.word_events import Events
 from sniffkit.analysis.tcp.words import TcpWords
+from sniffkit.analysis.time_stamps import MOST_NS, elapsed_ns
 from sniffkit.analysis.zeek.connections import ZeekConnections
 from sniffkit.sources.batch import NO_TIME
 
@@ -259,4 +260,5 @@ def _handshakes(events: Events, streams: NDArray[np.int64]) -> tuple[NDArray[np.
     time = np.append(events.time_ns, NO_TIME)
     syn, syn_ack, ack = time[start], time[answer], time[third]
     known = (syn != NO_TIME) & (syn_ack >= syn) & (ack >= syn_ack)  # NO_TIME is before all times
+    known &= elapsed_ns(ack, syn) < MOST_NS  # so neither part of it is more than 64 bits hold
     return np.where(known, syn_ack - syn, -1), np.where(known, ack - syn_ack, -1)
