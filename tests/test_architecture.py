@@ -33,8 +33,7 @@ THIRD_PARTIES = {
     "pyarrow": ["renderers/tables.py"],
     "rich": ["renderers/"],
     "textual": ["renderers/"],
-    # The latter two join ready pieces of JSON, for speed.
-    "orjson": ["renderers/json.py", "renderers/json_columns.py", "explanations/dns_lines.py"],
+    "orjson": ["renderers/json.py", "explanations/dns_lines.py"],  # the latter joins ready pieces of JSON, for speed
     "typer": ["commands/"],
     "numpy": [""],
 }
@@ -55,7 +54,6 @@ NUMPY_ONLY_WHEN_USED = [
 NOT_A_COMMAND = {
     "filtering": "-Y and --only, the same for every command that reads packets",
     "help": "the words of --help, in the language asked for",
-    "options": "how the options of every command are declared",
     "spoken": "commands whose help page is in the reader's language to the last heading",
     "giving_way": "when live tells less, apart from what it tells",
     "complaint": "how any command's error is told",
@@ -76,12 +74,7 @@ NOT_A_RENDERER = {
 }
 """Files of renderers/ that other renderers may import, with the reason."""
 
-LISTS_ITS_ROOM = {
-    "commands/__init__.py",
-    "commands/application.py",
-    "commands/by_typer.py",
-    "renderers/__init__.py",
-}
+LISTS_ITS_ROOM = {"commands/__init__.py", "commands/application.py", "renderers/__init__.py"}
 """Files that bring the members of a room together, and so import all of them."""
 
 MAY_BE_LONG: dict[str, str] = {}
@@ -348,13 +341,6 @@ def test_help_loads_nothing_heavy() -> None:
     loaded = modules_loaded_by("--help")
     assert "typer" in loaded
     assert not loaded & {"numpy", "scapy", "dns", "orjson", "zstandard", "lz4", "sniffkit.sources.batch"}
-
-
-def test_a_plain_command_line_does_not_load_typer() -> None:
-    """It takes as long as all that ``flows`` does with a small capture."""
-    loaded = modules_loaded_by("flows", "--json", str(ROOT / "captures" / "handshake-close-4.pcap"))
-    assert "sniffkit.commands.flows" in loaded
-    assert not loaded & {"typer", "difflib", "subprocess"}
 
 
 @pytest.mark.skipif(not (HOUSE / "__main__.py").exists(), reason="the commands are not there yet")

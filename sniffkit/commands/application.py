@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from importlib import import_module
 
-from sniffkit.commands.help import remember
-from sniffkit.commands.options import plain_values
+import typer
+
+from sniffkit.commands.help import remember, say
+from sniffkit.commands.spoken import SpokenCommand, SpokenGroup
 from sniffkit.errors import ExitCode, SniffkitError
 
 DEBUG = "--debug"
@@ -29,24 +31,55 @@ COMMANDS = {
 """Name of each command, in the order of ``--help`` -> what it does; a file of that name has a function of that name."""
 
 
-def until_nobody_reads(command: Callable[..., int | None]) -> Callable[..., int | None]:
+def _until_nobody_reads(command: Callable[..., None]) -> Callable[..., None]:
     """End a command quietly when the reader of its output has gone (``| head``).
 
     Typer would make exit code 1 of it, which here means a damaged capture.
     """
 
     @wraps(command)
-    def run(*positional: object, **named: object) -> int | None:
+    def run(*positional: object, **named: object) -> None:
         try:
-            code = command(*positional, **named)
+            command(*positional, **named)
             sys.stdout.flush()
         except BrokenPipeError:
             # Python flushes standard output once more when it ends, and must find a place for it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return ExitCode.OK
-        return code
+            raise typer.Exit from None
 
     return run
+
+
+def _version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"sniffkit {version('sniffkit')}")
+        raise typer.Exit
+
+
+def _program(names: Iterable[str]) -> typer.Typer:
+    """Return the command line with some of its commands: to set one up takes 5 ms, and a run needs only its own."""
+    app = typer.Typer(
+        cls=SpokenGroup,
+        help=say("sniffkit"),
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def options(
+        version: bool = typer.Option(False, "--version", "-V", callback=_version, is_eager=True, help=say("version")),
+    ) -> None:
+        """Options before the command."""
+
+    for name in names:
+        module = import_module(f"sniffkit.commands.{name}")
+        cls, told = getattr(module, "COMMAND", SpokenCommand), say(COMMANDS[name])
+        app.command(name, help=told, short_help=told, cls=cls)(_until_nobody_reads(getattr(module, name)))
+    return app
 
 
 def application(arguments: Sequence[str] | None = None) -> int:
@@ -57,8 +90,22 @@ def application(arguments: Sequence[str] | None = None) -> int:
     remember(given)
     given = _language_last(given)
     try:
-        return _answer(given)
-    except KeyboardInterrupt:
+        name = next((word for word in given if not word.startswith("-") or word == "-"), None)
+        if name is not None and name not in COMMANDS:
+            from sniffkit.commands.complaint import wrong_command
+
+            raise wrong_command(name, COMMANDS)
+        # An option before the command may ask for the page that lists all of them.
+        app = _program([name] if name is not None and name == given[0] else COMMANDS)
+        return int(app(given or ["--help"], standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        from sniffkit.commands.complaint import wrong_option
+
+        _complain(wrong_option(error, given), given)
+        return ExitCode.USAGE
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (typer.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except SniffkitError as error:
         _complain(error, given)
@@ -73,27 +120,6 @@ def application(arguments: Sequence[str] | None = None) -> int:
         else:
             _complain(_our_fault(error), given)
         return ExitCode.DAMAGED
-
-
-def _answer(given: list[str]) -> int:
-    """Do what the command line asks for, and return the exit code."""
-    name = next((word for word in given if not word.startswith("-") or word == "-"), None)
-    if name is not None and name not in COMMANDS:
-        from sniffkit.commands.complaint import wrong_command
-
-        raise wrong_command(name, COMMANDS)
-    # An option before the command may ask for the page that lists all of them.
-    alone = name is not None and name == given[0]
-    if alone:
-        module = import_module(f"sniffkit.commands.{name}")
-        if not hasattr(module, "COMMAND"):  # which reads its command line in its own way
-            command = getattr(module, str(name))
-            values = plain_values(command, given[1:])
-            if values is not None:
-                return int(until_nobody_reads(command)(**values) or 0)
-    from sniffkit.commands.by_typer import answer
-
-    return answer(given, [str(name)] if alone else COMMANDS)
 
 
 def _complain(error: SniffkitError, given: list[str]) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
+import typer
+
 from sniffkit.commands.filtering import ChosenPackets, chosen_filter
-from sniffkit.commands.options import Option
+from sniffkit.commands.help import say
 from sniffkit.commands.reading import (
     Color,
     Files,
@@ -35,13 +37,13 @@ def arp(
     files: Files = None,
     read: Read = None,
     filter: Filter = None,
-    after: Annotated[int | None, Option("--after", metavar="N", min=1, help="after")] = None,
+    after: Annotated[int | None, typer.Option("--after", metavar="N", min=1, help=say("after"))] = None,
     json: Json = False,
     verbose: Verbose = 0,
     lang: Lang = None,
     color: Color = "auto",
     no_names: NoNames = False,
-) -> int:
+) -> None:
     """List ARP and neighbour discovery exchanges (the help text stands in texts/help.toml)."""
     from sniffkit.sources import open_captures
 
@@ -56,7 +58,7 @@ def arp(
             write_json(source, chosen)
         else:
             tell(source, chosen, language, color, verbose > 0)
-        return finish(source)
+        raise typer.Exit(finish(source))
 
 
 def write_json(source: Source, chosen: ChosenPackets) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import typer
+
 from sniffkit.commands.filtering import ChosenPackets, chosen_filter
 from sniffkit.commands.reading import (
     Color,
@@ -37,7 +39,7 @@ def dns(
     lang: Lang = None,
     color: Color = "auto",
     no_names: NoNames = False,
-) -> int:
+) -> None:
     """List DNS questions with their answers (the help text stands in texts/help.toml)."""
     from sniffkit.sources import open_captures
 
@@ -50,7 +52,7 @@ def dns(
             write_json(source, chosen)
         else:
             tell(source, chosen, language, color, verbose > 0)
-        return finish(source)
+        raise typer.Exit(finish(source))
 
 
 def write_json(source: Source, chosen: ChosenPackets) -> None:

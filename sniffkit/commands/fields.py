@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
-from sniffkit.commands.options import Option
+import typer
+
+from sniffkit.commands.help import say
 from sniffkit.commands.reading import Files, Lang, NoNames, Read, chosen_files, chosen_language, finish
-from sniffkit.errors import ExitCode, UsageError
+from sniffkit.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,29 +32,29 @@ ABOUT_THE_FILE = ("bom", "escape")
 def fields(
     files: Files = None,
     read: Read = None,
-    field: Annotated[list[str] | None, Option("-e", metavar="FIELD", help="field")] = None,
-    setting: Annotated[list[str] | None, Option("-E", metavar="NAME=VALUE", help="field-setting")] = None,
-    filter: Annotated[str | None, Option("-Y", metavar="FILTER", help="filter")] = None,
-    only: Annotated[str | None, Option("--only", metavar="WORD", help="only")] = None,
-    count: Annotated[int | None, Option("-c", "--count", metavar="N", min=1, help="count")] = None,
-    parquet: Annotated[str | None, Option("--parquet", metavar="DIR", help="parquet-fields")] = None,
-    listed: Annotated[bool, Option("--list", help="field-list")] = False,
+    field: Annotated[list[str] | None, typer.Option("-e", metavar="FIELD", help=say("field"))] = None,
+    setting: Annotated[list[str] | None, typer.Option("-E", metavar="NAME=VALUE", help=say("field-setting"))] = None,
+    filter: Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter"))] = None,
+    only: Annotated[str | None, typer.Option("--only", metavar="WORD", help=say("only"))] = None,
+    count: Annotated[int | None, typer.Option("-c", "--count", metavar="N", min=1, help=say("count"))] = None,
+    parquet: Annotated[str | None, typer.Option("--parquet", metavar="DIR", help=say("parquet-fields"))] = None,
+    listed: Annotated[bool, typer.Option("--list", help=say("field-list"))] = False,
     lang: Lang = None,
-    type: Annotated[str | None, Option("-T", metavar="fields", hidden=True)] = None,
+    type: Annotated[str | None, typer.Option("-T", metavar="fields", hidden=True)] = None,
     no_names: NoNames = False,
-) -> int:
+) -> None:
     """Print fields as columns (the help text stands in texts/help.toml)."""
     language = chosen_language(lang)
     if listed:
         show_list(files or [], language)
-        return ExitCode.OK
+        return
     layout = chosen_layout(setting or [])
     if type not in (None, "fields"):
         raise UsageError("fields.output", word=type)
     if not field:
         raise UsageError("fields.none")
-    asked = [known_field(id) for name in field for id in name.split(",")]
-    return run(asked, layout, chosen_files(files, read), filter, only, count, parquet)
+    run([known_field(id) for name in field for id in name.split(",")], layout, chosen_files(files, read), filter, only,
+        count, parquet)  # fmt: skip
 
 
 def show_list(patterns: list[str], language: Language) -> None:
@@ -71,7 +73,7 @@ def show_list(patterns: list[str], language: Language) -> None:
 def run(
     fields: list[FieldType], layout: Layout, paths: list[str], filter: str | None, only: str | None, count: int | None,
     parquet: str | None = None,
-) -> int:  # fmt: skip
+) -> None:  # fmt: skip
     """Read the captures and write the table."""
     from sniffkit.commands.filtering import PacketFilter
     from sniffkit.renderers.field_table import FieldTable
@@ -93,7 +95,7 @@ def run(
                 write(found, wanted)
                 if count == 0:
                     break
-        return finish(source)
+        raise typer.Exit(finish(source))
 
 
 @contextmanager

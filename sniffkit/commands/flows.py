@@ -8,7 +8,9 @@ from io import TextIOWrapper
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, cast
 
-from sniffkit.commands.options import Option
+import typer
+
+from sniffkit.commands.help import say
 from sniffkit.commands.reading import (
     Color,
     Files,
@@ -44,19 +46,19 @@ SHOWN = 20
 def flows(
     files: Files = None,
     read: Read = None,
-    sort: Annotated[str, Option("--sort", metavar="ORDER", help="sort")] = "stream",
-    top: Annotated[int | None, Option("--top", metavar="N", min=1, help="top")] = None,
-    display_filter: Annotated[str | None, Option("-Y", metavar="FILTER", help="filter-flows")] = None,
-    findings: Annotated[bool, Option("--findings", help="findings")] = False,
-    json: Annotated[bool, Option("--json", help="json-flows")] = False,
-    csv: Annotated[bool, Option("--csv", help="csv-flows")] = False,
-    parquet: Annotated[str | None, Option("--parquet", metavar="DIR", help="parquet-flows")] = None,
-    verbose: Annotated[bool, Option("-v", "--verbose", help="verbose-flows")] = False,
-    jobs: Annotated[int, Option("--jobs", metavar="N", min=1, help="jobs")] = 1,
+    sort: Annotated[str, typer.Option("--sort", metavar="ORDER", help=say("sort"))] = "stream",
+    top: Annotated[int | None, typer.Option("--top", metavar="N", min=1, help=say("top"))] = None,
+    display_filter: Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter-flows"))] = None,
+    findings: Annotated[bool, typer.Option("--findings", help=say("findings"))] = False,
+    json: Annotated[bool, typer.Option("--json", help=say("json-flows"))] = False,
+    csv: Annotated[bool, typer.Option("--csv", help=say("csv-flows"))] = False,
+    parquet: Annotated[str | None, typer.Option("--parquet", metavar="DIR", help=say("parquet-flows"))] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help=say("verbose-flows"))] = False,
+    jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=1, help=say("jobs"))] = 1,
     lang: Lang = None,
     color: Color = "auto",
     no_names: NoNames = False,
-) -> int:
+) -> None:
     """List every conversation (the help text stands in texts/help.toml)."""
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.sources import Source
@@ -85,7 +87,7 @@ def flows(
             _write_csv(every, sort, top, catalogue)
         else:
             _draw(every, sort, analysis, catalogue, color, top, verbose)
-        return _end(source, analysis, catalogue)
+        raise typer.Exit(_end(source, analysis, catalogue))
 
 
 _HELP = "sniffkit flows --help"

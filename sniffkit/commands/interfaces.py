@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from typing import Annotated
 
-from sniffkit.commands.options import Option
+import typer
+
+from sniffkit.commands.help import say
 from sniffkit.commands.reading import Color, Lang, chosen_color, chosen_language
 
 
 def interfaces(
-    json: Annotated[bool, Option("--json", help="interfaces-json")] = False,
+    json: Annotated[bool, typer.Option("--json", help=say("interfaces-json"))] = False,
     lang: Lang = None,
     color: Color = "auto",
 ) -> None:

@@ -6,21 +6,23 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
-from sniffkit.commands.options import Argument, Option
+import typer
+
+from sniffkit.commands.help import say
 from sniffkit.errors import ExitCode, UsageError
 from sniffkit.explanations.language import LANGUAGES, Language, preferred_language
 
 if TYPE_CHECKING:
     from sniffkit.sources import Source
 
-Files = Annotated[list[str] | None, Argument(metavar="FILE...", help="files", show_default=False)]
-Read = Annotated[list[str] | None, Option("-r", metavar="FILE", help="read")]
-Verbose = Annotated[int, Option("-v", "--verbose", count=True, show_default=False, help="verbose-exchanges")]
-Json = Annotated[bool, Option("--json", help="json-exchanges")]
-Filter = Annotated[str | None, Option("-Y", metavar="FILTER", help="filter-exchanges")]
-Lang = Annotated[str | None, Option("--lang", metavar="en|zh", help="lang")]
-Color = Annotated[str, Option("--color", metavar="auto|always|never", help="color")]
-NoNames = Annotated[bool, Option("-n", help="no-names", hidden=True)]
+Files = Annotated[list[str] | None, typer.Argument(metavar="FILE...", help=say("files"), show_default=False)]
+Read = Annotated[list[str] | None, typer.Option("-r", metavar="FILE", help=say("read"))]
+Verbose = Annotated[int, typer.Option("-v", "--verbose", count=True, show_default=False, help=say("verbose-exchanges"))]
+Json = Annotated[bool, typer.Option("--json", help=say("json-exchanges"))]
+Filter = Annotated[str | None, typer.Option("-Y", metavar="FILTER", help=say("filter-exchanges"))]
+Lang = Annotated[str | None, typer.Option("--lang", metavar="en|zh", help=say("lang"))]
+Color = Annotated[str, typer.Option("--color", metavar="auto|always|never", help=say("color"))]
+NoNames = Annotated[bool, typer.Option("-n", help=say("no-names"), hidden=True)]
 
 
 def chosen_files(files: list[str] | None, read: list[str] | None) -> list[str]:

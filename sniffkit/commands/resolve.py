@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from sniffkit.commands.options import Argument, Option
+import typer
+
+from sniffkit.commands.help import say
 from sniffkit.commands.reading import Color, Lang, Verbose, chosen_color, chosen_language
 from sniffkit.errors import ExitCode, UsageError
 
@@ -19,22 +21,24 @@ if TYPE_CHECKING:
     from sniffkit.sources.resolver.trace import Result
     from sniffkit.sources.resolver.walk import Walk
 
-Name = Annotated[str | None, Argument(metavar="NAME", help="resolve-name", show_default=False)]
-Kind = Annotated[str | None, Argument(metavar="[TYPE]", help="resolve-type", show_default=False)]
-Root = Annotated[list[str] | None, Option("--root", metavar="HOST[:PORT]", help="resolve-root")]
-Dnssec = Annotated[bool, Option("--dnssec", help="resolve-dnssec")]
-Anchor = Annotated[str | None, Option("--anchor", metavar="FILE", help="resolve-anchor")]
-Compare = Annotated[bool, Option("--compare", help="resolve-compare")]
-Resolver = Annotated[str | None, Option("--resolver", metavar="HOST[:PORT]", help="resolve-resolver")]
-Record = Annotated[str | None, Option("--record", "-w", metavar="FILE", help="resolve-record")]
-Json = Annotated[bool, Option("--json", help="resolve-json")]
-Only4 = Annotated[bool, Option("-4", help="resolve-4")]
-Only6 = Annotated[bool, Option("-6", help="resolve-6")]
-Tcp = Annotated[bool, Option("--tcp", help="resolve-tcp")]
-NoEdns = Annotated[bool, Option("--no-edns", help="resolve-no-edns")]
+Name = Annotated[str | None, typer.Argument(metavar="NAME", help=say("resolve-name"), show_default=False)]
+Kind = Annotated[str | None, typer.Argument(metavar="[TYPE]", help=say("resolve-type"), show_default=False)]
+Root = Annotated[list[str] | None, typer.Option("--root", metavar="HOST[:PORT]", help=say("resolve-root"))]
+Dnssec = Annotated[bool, typer.Option("--dnssec", help=say("resolve-dnssec"))]
+Anchor = Annotated[str | None, typer.Option("--anchor", metavar="FILE", help=say("resolve-anchor"))]
+Compare = Annotated[bool, typer.Option("--compare", help=say("resolve-compare"))]
+Resolver = Annotated[str | None, typer.Option("--resolver", metavar="HOST[:PORT]", help=say("resolve-resolver"))]
+Record = Annotated[str | None, typer.Option("--record", "-w", metavar="FILE", help=say("resolve-record"))]
+Json = Annotated[bool, typer.Option("--json", help=say("resolve-json"))]
+Only4 = Annotated[bool, typer.Option("-4", help=say("resolve-4"))]
+Only6 = Annotated[bool, typer.Option("-6", help=say("resolve-6"))]
+Tcp = Annotated[bool, typer.Option("--tcp", help=say("resolve-tcp"))]
+NoEdns = Annotated[bool, typer.Option("--no-edns", help=say("resolve-no-edns"))]
 LEAST_WAIT, MOST_WAIT = 0.05, 60
-Timeout = Annotated[float, Option("--timeout", metavar="S", min=LEAST_WAIT, max=MOST_WAIT, help="resolve-timeout")]
-Questions = Annotated[int, Option("--questions", metavar="N", min=1, help="resolve-questions")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="S", min=LEAST_WAIT, max=MOST_WAIT, help=say("resolve-timeout"))
+]
+Questions = Annotated[int, typer.Option("--questions", metavar="N", min=1, help=say("resolve-questions"))]
 
 
 def resolve(
@@ -56,7 +60,7 @@ def resolve(
     questions: Questions = 100,
     lang: Lang = None,
     color: Color = "auto",
-) -> int:
+) -> None:
     """Resolve a name from the root down (the help text stands in texts/help.toml)."""
     from sniffkit.explanations.catalogue import Catalogue
     from sniffkit.renderers.screen import Screen, stdout
@@ -106,7 +110,7 @@ def resolve(
     if writer is not None and not json:
         said = Catalogue(language).text("resolver.saved", packets=writer.written, file=record)
         screen.write("\n".join(screen.wrapped(said)) + "\n")
-    return end(walk.result, Catalogue(language))
+    raise typer.Exit(end(walk.result, Catalogue(language)))
 
 
 def write_json(walk: Walk, opinion: Callable[[], Opinion | None]) -> None:
