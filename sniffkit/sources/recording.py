@@ -252,4 +252,5 @@ def _rows(batch: Batch, rows: slice) -> Batch:
         link_type=batch.link_type[rows],
         interface=batch.interface[rows],
         first=batch.first + (rows.start or 0),
+        heads=None if batch.heads is None else batch.heads.part(rows),
     )

@@ -28,7 +28,8 @@ def rows(batch: Batch, begin: int, end: int) -> Batch:
     """Return some packets of a batch as a batch of their own."""
     columns = ("offset", "captured", "length", "time_ns", "link_type", "interface")
     some = {name: getattr(batch, name)[begin:end] for name in columns}
-    return replace(batch, **some, first=batch.first + begin)
+    heads = None if batch.heads is None else batch.heads.part(slice(begin, end))
+    return replace(batch, **some, first=batch.first + begin, heads=heads)
 
 
 def flows_of(path: Path | str, packets: int) -> list[Flow]:
