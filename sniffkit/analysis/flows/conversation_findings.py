@@ -148,7 +148,8 @@ class ConversationFindings:
     def of_ending(self) -> Iterator[Finding]:
         """Yield how it came to no good end."""
         flow = self._flow
-        completed = flow.opened != "unanswered" and flow.server.state != "SYN-RECEIVED"
+        both_seen = flow.client.packets and flow.server.packets
+        completed = both_seen and flow.opened != "unanswered" and flow.server.state != "SYN-RECEIVED"
         if flow.repeated_last > 1 and completed:
             yield self._fallen_silent()
         if flow.closed == "half":

@@ -27,7 +27,7 @@ DNS over QUIC, RADIUS, STUN, IKE through NAT, SIP."""
 _UNANSWERED = frozenset(
     {
         "flows.vanished", "flows.vanished-keep-alive", "flows.reset-unanswered", "flows.reset-keep-alive",
-        "flows.half-vanished",
+        "flows.half-vanished", "flows.closed-vanished",
     }
 )  # fmt: skip
 """Verdicts that say themselves what was sent again."""
@@ -86,7 +86,7 @@ def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
     refused, unanswered = (of["opened"] == OPENED.index(word) for word in ("refused", "unanswered"))
     courses: Any = columns["course"]
     syn_again = np.array(["syn-again" in words for words in courses.known], np.bool_)[courses.index]
-    reset, still_open, half = (of["closed"] == CLOSED.index(word) for word in ("reset", "open", "half"))
+    reset, still_open = (of["closed"] == CLOSED.index(word) for word in ("reset", "open"))
     octets = of["client_payload_bytes"] + of["server_payload_bytes"]
     unanswered &= still_open
     duration: Any = columns["duration_ns"]
@@ -96,7 +96,7 @@ def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
         np.where(unanswered | syn_again, of["client_syns"], 0),
         np.where(unanswered, waited, 0),
         np.where(reset, octets, octets > 0),
-        np.where(still_open | half | reset, of["repeated_last"], 0),
+        of["repeated_last"],
     )
     histories: Any = columns["history"]
     ended = np.array(["F" in history.upper() for history in histories.known], np.bool_)[histories.index] & reset
@@ -120,6 +120,8 @@ def _closing(flow: Flow) -> Fact:
     """Return what became of a TCP conversation."""
     course, octets = flow.course, flow.client.payload_bytes + flow.server.payload_bytes
     end: End = "server" if flow.closed_by == "server" else "client"
+    # Where one direction only was captured, nobody knows what was answered.
+    unanswered = flow.repeated_last > 1 and bool(flow.client.packets and flow.server.packets)
     if flow.opened == "refused":
         return Fact("flows.refused", "warning", {"port": flow.server.port})
     if flow.opened == "unanswered" and flow.closed == "open":
@@ -130,7 +132,7 @@ def _closing(flow: Flow) -> Fact:
     if flow.closed == "reset":
         ended = "F" in flow.history.upper()
         sent: dict[str, object] = {"end": end, "octets": octets}
-        if flow.repeated_last > 1 and flow.last_sender == end:
+        if unanswered and flow.last_sender == end:
             given_up: dict[str, object] = {"end": end, "receiver": _other(end), "count": flow.repeated_last}
             only_alive = _only_keep_alives(flow)
             return Fact("flows.reset-keep-alive" if only_alive else "flows.reset-unanswered", "warning", given_up)
@@ -142,14 +144,15 @@ def _closing(flow: Flow) -> Fact:
     if flow.closed == "half":
         waiting: dict[str, object] = {"end": end, "receiver": _other(end), "count": flow.repeated_last}
         receiver = flow.server if end == "client" else flow.client
-        if flow.repeated_last > 1 and flow.last_sender != end:
+        if unanswered and flow.last_sender != end:
             return Fact("flows.half-vanished", "warning", waiting)
         heard = receiver.state == "CLOSE-WAIT" and flow.repeated_last <= 1
         return Fact("flows.half" if heard else "flows.half-unheard", "warning", waiting)
     if flow.closed == "open":
         if flow.opened == "handshake" and flow.server.state == "SYN-RECEIVED":
-            return Fact("flows.not-completed", "warning", {})
-        if flow.repeated_last > 1:
+            lost = "third-segment-lost" in flow.course
+            return Fact("flows.not-completed-lost" if lost else "flows.not-completed", "warning", {})
+        if unanswered:
             gone: dict[str, object] = {
                 "end": flow.last_sender,
                 "receiver": _other(flow.last_sender),
@@ -165,6 +168,8 @@ def _closing(flow: Flow) -> Fact:
     if "fin-ack-lost" in course:
         return Fact("flows.closed-ack-lost", "note", closer)
     open_still = {flow.client.state, flow.server.state} & {"LAST-ACK", "CLOSE-WAIT", "FIN-WAIT-1", "CLOSING"}
+    if open_still and unanswered:
+        return Fact("flows.closed-vanished", "warning", closer | {"count": flow.repeated_last})
     if open_still:
         return Fact("flows.closed-unconfirmed", "note", closer)
     return Fact("flows.closed" if octets or flow.midstream else "flows.closed-empty", "note", closer)
@@ -188,15 +193,16 @@ def _troubles(flow: Flow, closing: str) -> list[Fact]:
         found.append(Fact("flows.also-half-open", "warning", {}))
     again, order = flow.retransmissions, flow.client.out_of_order + flow.server.out_of_order
     if "third-segment-lost" in flow.course:
-        found.append(Fact("flows.also-third-lost", "warning", {}))
         told += 1
+        if closing != "flows.not-completed-lost":
+            found.append(Fact("flows.also-third-lost", "warning", {}))
     elif flow.opened in ("handshake", "simultaneous") and "syn-again" in flow.course:
         found.append(Fact("flows.also-syn-again", "warning", {}))
         told += max(flow.client.syns - 1, 1)
     for end in (flow.client, flow.server):
         if end.zero_windows:
             found.append(Fact("flows.also-zero-window", "warning", {"end": flow.role(end), "count": end.zero_windows}))
-    if again > told and flow.opened not in ("unanswered", "refused") and closing != "flows.not-completed":
+    if again > told and flow.opened not in ("unanswered", "refused") and not closing.startswith("flows.not-completed"):
         found.append(Fact("flows.also-again" if again > 1 else "flows.also-once-again", "note", {"count": again}))
     if order:
         found.append(Fact("flows.also-out-of-order", "note", {"count": order}))
