@@ -169,15 +169,17 @@ class Streams:
             fresh = opens[groups.start]
             known = self._base_known[carried] & ~fresh[:, None]
             setter, first = _first_bases(groups, known, self._base[carried])
-        bases = _bases(groups, setter, first)
-        bases.reused[splits] = True
+        bases = _bases(groups, order, setter, first)
+        bases.reused[order[splits]] = True
 
         stream, opener = self._number(groups, order, carried, opens)
         last = (np.append(groups.start[1:], count) - 1)[: len(groups.start)]
         for side in (0, 1):  # of several groups of one pair the last one stays
             self._base[carried, side] = bases.last[side]
             self._base_known[carried, side] = last >= setter[side]
-        return _numbers(segments, groups, order, stream, opener, opens, bases)
+        opened = np.zeros(count, np.bool_)
+        opened[order[np.flatnonzero(opens)]] = True
+        return _numbers(segments, stream, opener, opened, bases)
 
     def with_latest(self, streams: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return these streams, ascending, and the latest one of each pair of ends that they are of."""
@@ -209,11 +211,11 @@ class Streams:
         return _Groups(
             start,
             np.cumsum(begins) - 1,
-            found.swapped[order].astype(np.uint8),
-            segments.flags[order],
-            segments.sequence[order],
-            segments.acknowledgment[order],
-            segments.length[order] >= 0,
+            found.swapped.view(np.uint8).take(order),
+            segments.flags.take(order),
+            segments.sequence.take(order),
+            segments.acknowledgment.take(order),
+            (segments.length >= 0).take(order),
         )
 
     def _number(
@@ -319,12 +321,14 @@ def _splits(
 
 @dataclass(slots=True)
 class _Bases:
-    """The bases at each row, (m,): of its own side, whether that is known, and of the other side.
+    """The bases of each segment, (m,) in capture order: of its own side, whether that is known, and of the other side.
 
+    lane:   int64 (m,) twice the group that it belongs to, and its side
     reused: bool (m,) SYN,ACKs that moved a base, and SYNs that opened another stream
     last:   uint32 (g,) for either side, at the last row of each group
     """
 
+    lane: NDArray[np.int64]
     own: NDArray[np.uint32]
     known: NDArray[np.bool_]
     other: NDArray[np.uint32]
@@ -332,50 +336,48 @@ class _Bases:
     last: list[NDArray[np.uint32]]
 
 
-def _bases(groups: _Groups, setter: list[NDArray[np.int64]], first: list[NDArray[np.uint32]]) -> _Bases:
-    """Return the bases at each row; nearly always those that each group began with."""
-    place = np.arange(len(groups.of))
-    lane = 2 * groups.of + groups.side
-    begun = np.stack(first, axis=1).reshape(-1)
-    own = begun.take(lane)
-    known = place >= np.stack(setter, axis=1).reshape(-1).take(lane)
-    moving = known & ((groups.flags & (SYN | ACK)) == (SYN | ACK))
+def _bases(
+    groups: _Groups, order: NDArray[np.int64], setter: list[NDArray[np.int64]], first: list[NDArray[np.uint32]]
+) -> _Bases:
+    """Return the bases of each segment; nearly always those that each group began with."""
+    place = np.arange(len(order))
+    lanes = 2 * groups.of + groups.side
+    lane, at = np.empty_like(order), np.empty_like(order)
+    lane[order], at[order] = lanes, place
+    begun, since = np.stack(first, axis=1).reshape(-1), np.stack(setter, axis=1).reshape(-1)
+    own, other, known = begun.take(lane), begun.take(lane ^ 1), at >= since.take(lane)
     reused = np.zeros(len(place), np.bool_)
-    if not (moving & (groups.sequence != own)).any():
-        return _Bases(own, known, begun.take(lane ^ 1), reused, first)
+    moving = np.flatnonzero((groups.flags & (SYN | ACK)) == (SYN | ACK))
+    moving = moving[moving >= since[lanes[moving]]]
+    if (groups.sequence[moving] == begun[lanes[moving]]).all():
+        return _Bases(lane, own, known, other, reused, first)
     start = groups.start[groups.of]
     last = np.append(groups.start[1:], len(place)) - 1
     bases = []
     for side, begun in enumerate(first):
-        base, mine = begun[groups.of], moving & (groups.side == side)
-        latest = np.maximum.accumulate(np.where(mine, place, -1))
-        earlier = np.append(-1, latest[:-1])
-        before = np.where(earlier >= start, groups.sequence[earlier], base)
-        reused |= mine & (groups.sequence != before)
+        base, mine = begun[groups.of], moving[groups.side[moving] == side]
+        latest = np.full(len(place), -1)
+        latest[mine] = mine
+        latest = np.maximum.accumulate(latest)
+        earlier = np.append(-1, latest[:-1])[mine]
+        before = np.where(earlier >= start[mine], groups.sequence[earlier], base[mine])
+        reused[order[mine[groups.sequence[mine] != before]]] = True
         bases.append(np.where(latest >= start, groups.sequence[latest], base))
-    straight = groups.side == 0
-    own, other = np.where(straight, bases[0], bases[1]), np.where(straight, bases[1], bases[0])
-    return _Bases(own, known, other, reused, [base[last] for base in bases])
+    straight = (lane & 1) == 0
+    ordered = [base[at] for base in bases]
+    own, other = np.where(straight, *ordered), np.where(straight, *reversed(ordered))
+    return _Bases(lane, own, known, other, reused, [base[last] for base in bases])
 
 
 def _numbers(
     segments: Segments,
-    groups: _Groups,
-    order: NDArray[np.int64],
     stream: NDArray[np.int64],
     opener: NDArray[np.uint8],
-    opens: NDArray[np.bool_],
+    opened: NDArray[np.bool_],
     bases: _Bases,
 ) -> StreamNumbers:
-    """Return everything in capture order."""
-
-    def back(values: NDArray[Any]) -> NDArray[Any]:
-        result = np.empty_like(values)
-        result[order] = values
-        return result
-
-    of = back(groups.of)
-    own, other = back(bases.own), back(bases.other)
+    """Return everything in capture order; stream and opener are those of each group."""
+    of, own = bases.lane >> 1, bases.own
     known = segments.length >= 0
     sequence = segments.sequence - own
     extra = (segments.flags & (SYN | FIN)) != 0
@@ -386,13 +388,13 @@ def _numbers(
     acknowledges = (segments.flags & ACK) != 0
     return StreamNumbers(
         stream=stream.take(of),
-        direction=back(groups.side) ^ opener.take(of),
-        opened=back(opens),
-        reused=back(bases.reused),
+        direction=(bases.lane & 1).astype(np.uint8) ^ opener.take(of),
+        opened=opened,
+        reused=bases.reused,
         base=own,
-        other_base=other,
-        base_known=back(bases.known),
+        other_base=bases.other,
+        base_known=bases.known,
         sequence=sequence,
-        acknowledgment=segments.acknowledgment - other * acknowledges,
+        acknowledgment=segments.acknowledgment - bases.other * acknowledges,
         next_sequence=next_sequence,
     )
