@@ -58,6 +58,7 @@ class Story:
         self, facts: BatchFacts, lines: Lines, wanted: NDArray[np.bool_] | None = None
     ) -> Iterator[PacketLesson | Fold]:
         """Yield what there is to tell of one batch; ``wanted``, bool (n,), picks the packets."""
+        self._tcp.begin(facts)
         rows = range(len(facts.tcp_at)) if wanted is None else np.flatnonzero(wanted).tolist()
         quiet = self._quiet(facts)
         lines.odd.update(odd_packets(facts.columns))
@@ -84,6 +85,7 @@ class Story:
 
     def notes(self, facts: BatchFacts, row: int, *, brief: bool = False) -> tuple[Note, ...]:
         """Return everything there is to say of one packet; brief: lessons given often enough are cut short."""
+        self._tcp.begin(facts)
         at = int(facts.tcp_at[row])
         notes = self._tcp.notes(facts, at, brief=brief) if at >= 0 and not facts.segments.length[at] < 0 else []
         notes += [self._note(fact, brief) for fact in facts.told.get(row, ())]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sniffkit.analysis.segments import ACK, SYN
 from sniffkit.analysis.tcp.mark_names import Mark, names_of
 from sniffkit.analysis.tcp.phases import Phase
 from sniffkit.analysis.tcp.states import State
+from sniffkit.explanations.latest_segments import LatestSegments
 from sniffkit.explanations.lesson import Note
 from sniffkit.explanations.tcp_offers import offers
 from sniffkit.explanations.tcp_step_lessons import marks_to_tell, step_lessons
@@ -49,6 +48,11 @@ class TcpNotes:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._given: Counter[str] = Counter()
+        self._latest = LatestSegments()
+
+    def begin(self, facts: BatchFacts) -> None:
+        """Take note of the batch that is told now; every one is to be shown, those with no TCP in them as well."""
+        self._latest.begin(facts)
 
     def notes(self, facts: BatchFacts, at: int, *, brief: bool = False) -> list[Note]:
         """Return the notes of the segment at index ``at`` of the batch's segments.
@@ -187,37 +191,26 @@ class TcpNotes:
         if name == "duplicate_ack" and (frame := int(marks.duplicate_ack_frame[at])):
             key, more = f"{key}.of", {"frame": frame}
         elif name == "fast_retransmission":
-            before = self._before(facts, at, other_side=True)
-            if before is not None and (frame := int(marks.duplicate_ack_frame[before])):
-                key, more = f"{key}.after", {"frame": frame, "count": int(marks.duplicate_ack_number[before])}
-        elif name == "keep_alive" and (before := self._before(facts, at)) is not None:
-            times = facts.segments.time_ns
-            silence_ns = int(times[at]) - int(times[before])
+            before = self._latest.before(facts, at, other_side=True)
+            if before is not None and before.duplicate_ack_frame:
+                frame, count = before.duplicate_ack_frame, before.duplicate_ack_number
+                key, more = f"{key}.after", {"frame": frame, "count": count}
+        elif name == "keep_alive" and (before := self._latest.before(facts, at)) is not None:
+            silence_ns = int(facts.segments.time_ns[at]) - before.time_ns
             if 0 < silence_ns < _NO_DIFFERENCE:
                 key, more = f"{key}.after", {"silence_ns": silence_ns}
-        elif name == "window_full" and (before := self._before(facts, at, other_side=True)) is not None:
+        elif name == "window_full" and (before := self._latest.before(facts, at, other_side=True)) is not None:
             # That is what the mark means: as much in flight as the other end's latest segment has room for.
-            key, more = f"{key}.of", {"flight": int(marks.window_size[before])}
+            key, more = f"{key}.of", {"flight": before.window_size}
         return self._note(f"tcp.mark.{name}", _level(name), {**values, **more}, key)
 
-    @staticmethod
-    def _before(facts: BatchFacts, at: int, *, other_side: bool = False) -> int | None:
-        """Return the index of the stream's latest segment before (of this batch), or that of the other side."""
-        numbers = facts.numbers
-        mine = numbers.stream[:at] == numbers.stream[at]
-        if other_side:
-            mine &= numbers.direction[:at] != numbers.direction[at]
-        before = np.flatnonzero(mine)
-        return int(before[-1]) if len(before) else None
-
-    @staticmethod
-    def _window_closed(facts: BatchFacts, at: int) -> bool:
-        """Return whether the other end's latest segment (of this batch) had closed its window.
+    def _window_closed(self, facts: BatchFacts, at: int) -> bool:
+        """Return whether the other end's latest segment had closed its window.
 
         Linux probes a closed window with a segment that looks like a keep-alive, and marks call it so.
         """
-        before = TcpNotes._before(facts, at, other_side=True)
-        return before is not None and int(facts.segments.window[before]) == 0
+        before = self._latest.before(facts, at, other_side=True)
+        return before is not None and before.window == 0
 
 
 _FIN_WAIT_2, _CLOSE_WAIT = int(State.FIN_WAIT_2), int(State.CLOSE_WAIT)
