@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import typer
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from sniffkit.analysis.dns.listing import DnsRun
     from sniffkit.explanations.language import Language
     from sniffkit.sources import Source
+    from sniffkit.sources.batch import Batch
+
+
+NOW_NS = 60 * 10**9
+"""So far the clock of another machine may be from ours."""
 
 
 def dns(
@@ -53,6 +59,11 @@ def dns(
         else:
             tell(source, chosen, language, color, verbose > 0)
         raise typer.Exit(finish(source))
+
+
+def happens_now(batch: Batch) -> bool:
+    """Say whether packets of a pipe are being captured while we read them: then somebody watches."""
+    return bool(abs(time.time_ns() - int(batch.time_ns[-1])) < NOW_NS)
 
 
 def write_json(source: Source, chosen: ChosenPackets) -> None:
@@ -84,5 +95,8 @@ def tell(source: Source, chosen: ChosenPackets, language: Language, color: str, 
     terminal = Terminal(Screen.of(stdout(), color))
     for columns in chosen.columns(source):
         terminal.tell(story.tell(columns))
+        if source.octets_total is None and happens_now(columns.batch):
+            terminal.tell(story.so_far())
+            terminal.screen.stream.flush()
     terminal.tell(story.end())
     terminal.summary(story.summary())

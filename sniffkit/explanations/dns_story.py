@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SERVERS_SHOWN = 20
 """How many servers the summary lists, those asked most."""
 
+ANSWER_AWAITED_NS = 5 * 10**9
+"""So long a question without an answer holds up those after it where somebody watches: then its sender asks again."""
+
 TIMES_KEPT = 10_000
 """How many times of a server the median is made of."""
 
@@ -54,6 +57,8 @@ class DnsStory:
         self._waiting: deque[DnsExchange | tuple[DnsPairs, int, PacketLesson | None]] = deque()
         self._known = -1  # place of the last question that nothing can come to any more
         self._shown_below: set[int] = set()
+        self._early: set[int] = set()  # told already, though something might still have come to them
+        self._early_from = 0
         self._servers: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
         self._times: dict[str, list[int]] = defaultdict(list)
         self._unseen = Unseen()
@@ -66,6 +71,34 @@ class DnsStory:
         self._unseen.feed(columns)
         for run in self._listing.feed(columns, self._twice.feed(columns)):
             yield from self._run(run)
+
+    def so_far(self) -> Iterator[PacketLesson]:
+        """Yield the questions that have an answer, for somebody who watches; none is told again in its turn.
+
+        What came late, an answer once more, is counted and not told. A question without an answer is told in its turn;
+        those after it are told before it once it has waited for ANSWER_AWAITED_NS.
+        """
+        if any(self._place(one) not in self._early for one in self._waiting):
+            return
+        held_up = False
+        for exchange in self._listing.kept(self._early_from):
+            if exchange.place in self._early:
+                continue
+            if not exchange.response_packets:
+                if self._listing.clock - exchange.heard_ns <= ANSWER_AWAITED_NS:
+                    return
+                held_up = True
+                continue
+            told_below = set(below(exchange))
+            self._early |= {exchange.place, *told_below}
+            if not held_up:
+                self._early_from = exchange.place + 1
+            if self._chosen is None or self._chosen(exchange.packets):
+                yield self._words.lesson(exchange)
+
+    @staticmethod
+    def _place(waiting: DnsExchange | tuple[DnsPairs, int, PacketLesson | None]) -> int:
+        return int(waiting[0].place[waiting[1]]) if isinstance(waiting, tuple) else waiting.place
 
     def end(self) -> Iterator[PacketLesson]:
         """Yield the questions that are left at the end of the capture."""
@@ -100,7 +133,7 @@ class DnsStory:
 
     def _table(self) -> Table:
         say = self._catalogue.text
-        asked = sorted(self._servers.items(), key=lambda item: -item[1][0])
+        asked = sorted(self._servers.items(), key=lambda item: (-item[1][0], item[0]))
         rows = []
         for server, (questions, answers, again) in asked[:SERVERS_SHOWN]:
             times = sorted(self._times[server])
@@ -126,6 +159,9 @@ class DnsStory:
                 yield from self._told()
                 other = next(others, None)
             self._known = place
+            if place in self._early:
+                self._early.discard(place)
+                continue
             if self._waiting or lesson is None or not self._is_known(lesson):
                 self._waiting.append((pairs, at, lesson))
                 yield from self._told()
@@ -158,7 +194,9 @@ class DnsStory:
             else:
                 return
             self._waiting.popleft()
-            if exchange.place in self._shown_below:
+            if exchange.place in self._early:
+                self._early.discard(exchange.place)
+            elif exchange.place in self._shown_below:
                 self._shown_below.discard(exchange.place)
             elif self._chosen is None or self._chosen(exchange.packets):
                 self._shown_below.update(below(exchange))

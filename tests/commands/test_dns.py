@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -257,3 +259,40 @@ def test_a_question_whose_name_cannot_be_read_says_so(
     out = sniffkit("dns", path, "--lang", "en").out
     assert ("cannot be read; sniffkit explain --packet 1 says" in out) == bool(told)
     assert told in sniffkit("explain", "--packet", "1", path, "--lang", "en").out
+
+
+def exchange_now(number: int, answered: bool = True) -> list[Any]:
+    """A question asked now, with its answer 20 ms later."""
+    name, now = f"host{number}.example.com.", time.time()
+    query = dns.message.make_query(name, "A", id=number + 1)
+    packets = [Ether() / IP(src="10.0.0.2", dst="10.0.0.53") / UDP(sport=5000 + number, dport=53) / query.to_wire()]
+    if answered:
+        response = dns.message.make_response(query)
+        response.answer.append(dns.rrset.from_text(name, 60, "IN", "A", "192.0.2.1"))
+        packets += [
+            Ether() / IP(src="10.0.0.53", dst="10.0.0.2") / UDP(sport=53, dport=5000 + number) / response.to_wire()
+        ]
+    for row, packet in enumerate(packets):
+        packet.time = now + row / 50
+    return packets
+
+
+def test_who_watches_a_pipe_sees_each_answer_at_once(tmp_path: Path) -> None:
+    """`tcpdump -w - | sniffkit dns -`: in the order asked, each once, and at once, as nobody wants to wait."""
+    told, opened, missing, after = (exchange_now(number, answered=number != 2) for number in range(4))
+    wrpcap(str(tmp_path / "a.pcap"), [*told, *opened, told[1], *missing, *after])
+    octets = (tmp_path / "a.pcap").read_bytes()
+    first = 24 + sum(16 + len(packet) for packet in told)
+    command = [sys.executable, "-m", "sniffkit", "dns", "-", "--lang", "en"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as running:
+        assert running.stdin is not None
+        assert running.stdout is not None
+        running.stdin.write(octets[:first])
+        running.stdin.flush()
+        said = b""
+        while b"192.0.2.1" not in said and select.select([running.stdout], [], [], 10)[0]:
+            said += os.read(running.stdout.fileno(), 65_536)
+        assert b"host0.example.com" in said
+        rest, _ = running.communicate(octets[first:])
+    found = [int(number) for number in re.findall(r"host(\d)\.example\.com", rest.decode())]
+    assert sorted(set(found), key=found.index) == [1, 2, 3]

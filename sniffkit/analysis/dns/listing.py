@@ -87,6 +87,20 @@ class DnsListing:
             self._take_in(SeenMessages(part))
             yield from self._let_go()
 
+    @property
+    def clock(self) -> int:
+        """The latest time met so far."""
+        return self._odd.open.clock
+
+    def kept(self, first: int) -> list[DnsExchange]:
+        """Return, in order, the exchanges numbered from ``first`` on to which something may still come."""
+        plain = [
+            pairs.exchange(at)
+            for pairs in self._kept
+            for at in np.flatnonzero((pairs.place >= first) & ~pairs.taken).tolist()
+        ]
+        return sorted(plain + self._odd.open.kept(first), key=lambda exchange: exchange.place)
+
     def finish(self) -> Iterator[DnsRun]:
         """Yield the exchanges that are left; call it after the last batch."""
         others = self._odd.open.finish()

@@ -72,6 +72,10 @@ class OpenExchanges:
         """Let go of everything."""
         return self._leaving(self.opened, old_only=False)
 
+    def kept(self, first: int) -> list[DnsExchange]:
+        """Return those numbered from ``first`` on to which something may still come."""
+        return [exchange for place, exchange, _ in self._queue if place >= first]
+
     def first(self) -> int:
         """Return the number of the first exchange that is kept; ``opened`` where there is none."""
         return self._queue[0][0] if self._queue else self.opened
