@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO, TextIOWrapper
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -13,8 +14,9 @@ from sniffkit.analysis.tcp.open_connections import OpenConnection, Stage
 from sniffkit.explanations.catalogue import Catalogue
 from sniffkit.explanations.connection_table import connection_table
 from sniffkit.explanations.language import Language
+from sniffkit.explanations.live_view import Progress, status_parts
 from sniffkit.renderers.live_table import drawn
-from sniffkit.renderers.screen import Screen
+from sniffkit.renderers.screen import Screen, fitted
 
 SHORT = (("10.0.0.2", 50000), ("93.184.216.34", 80))
 LONG = (("192.168.100.200", 50000), ("142.250.185.206", 443))
@@ -62,6 +64,29 @@ def test_at_80_cells_ends_states_rate_and_round_trip_time_are_there() -> None:
         "closing 1",
         "  7  …100.200:50000 → …185.206:443      FIN-WAIT-2/CLOSE-WAIT  999 kB/s   120 ms",
     ]
+
+
+def at_port(port: int, one: str, other: str, stage: Stage, rtt_ns: int, **more: float) -> OpenConnection:
+    client, server = ("10.0.0.2", port), SHORT[1]
+    made = connection(port % 10 // 2, (client, server), one, other, stage)
+    return replace(made, rate=0.0, rtt_ns=rtt_ns, **more)  # type: ignore[arg-type]
+
+
+LESSON = [
+    at_port(50000, "TIME-WAIT", "CLOSED", "time-wait", 20_700_000, silent_ns=16_800_000_000),
+    at_port(50002, "FIN-WAIT-2", "CLOSE-WAIT", "closing", 21_300_000),
+    replace(at_port(50004, "ESTABLISHED", "ESTABLISHED", "open", 20_900_000), rate=1_240_000.0),
+    at_port(50006, "SYN-SENT", "SYN-RECEIVED", "opening", 0),
+]
+
+
+@pytest.mark.parametrize(("language", "page"), [("en", "README.md"), ("zh", "README.zh.md")])
+def test_the_readme_shows_the_table(language: Language, page: str) -> None:
+    stages = dict.fromkeys(("open", "opening", "closing", "time-wait"), 1)
+    status = status_parts(Progress(125.4, 4_240, 129.0, 4_240, 0, 0, stages), Catalogue(language))
+    shown = [*lines(80, language, of=LESSON), fitted(status, 79)]
+    block = "".join(f"    {line}\n" for line in shown)
+    assert block in (Path(__file__).parents[2] / page).read_text(encoding="utf-8"), block
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
