@@ -121,4 +121,4 @@ def lines_of(part: FlowPart, records: FlowRecords) -> bytes:
     from sniffkit.explanations.flow_record import FEW
     from sniffkit.renderers.json_columns import json_lines
 
-    return b"".join(json_lines(records.columns(part), FEW))
+    return b"".join(json_lines(records.columns(part), len(part), FEW))

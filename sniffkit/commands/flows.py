@@ -183,7 +183,11 @@ def _write_json(every: Every, sort: str, top: int | None, catalogue: Catalogue) 
     from sniffkit.renderers.json_columns import json_lines
 
     records = FlowRecords(catalogue)
-    write_made(sys.stdout.buffer, in_order(every, lambda part: json_lines(records.columns(part), FEW), sort, top))
+
+    def lines(part: FlowPart) -> Iterator[bytes]:
+        return json_lines(records.columns(part), len(part), FEW)
+
+    write_made(sys.stdout.buffer, in_order(every, lines, sort, top))
 
 
 def _write_json_together(source: SecondProcess, parts: Iterable[FlowPart], catalogue: Catalogue) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from sniffkit.analysis.flows.flow_columns import Numbers, Texts
+from sniffkit.analysis.flows.flow_columns import Numbers, Texts, row_keys
 from sniffkit.explanations.flow_record import Epochs, Sometimes
 
 if TYPE_CHECKING:
@@ -28,15 +28,15 @@ Piece = bytes | list[bytes]
 _MISSING = np.iinfo(np.int64).min
 
 
-def json_lines(record: Record, few: Container[str]) -> Iterator[bytes]:
-    """Yield a line for each row of a record's columns; its keys are their names.
+def json_lines(record: Record, count: int, few: Container[str]) -> Iterator[bytes]:
+    """Yield a line for each of the ``count`` rows of a record's columns; its keys are their names.
 
     few: names of columns of whole numbers or texts with few different values; neighbours are written together
     """
-    return _joined([*_members(record, few), b"\n"])
+    return _joined([*_members(record, few), b"\n"], count)
 
 
-def _joined(pieces: Iterable[Piece]) -> Iterator[bytes]:
+def _joined(pieces: Iterable[Piece], count: int) -> Iterator[bytes]:
     """Yield the pieces of each row as one; those that all rows have are joined before."""
     columns: list[Iterable[bytes]] = []
     alike = b""
@@ -44,9 +44,9 @@ def _joined(pieces: Iterable[Piece]) -> Iterator[bytes]:
         if isinstance(piece, bytes):
             alike += piece
         else:
-            columns += [repeat(alike), piece]
+            columns += [repeat(alike, count), piece]
             alike = b""
-    return map(b"".join, zip(*columns, repeat(alike)))  # what repeats has no end
+    return map(b"".join, zip(*columns, repeat(alike, count), strict=True))
 
 
 def _members(record: Record, few: Container[str]) -> list[Piece]:
@@ -71,7 +71,7 @@ def _values(column: Column | Record, few: Container[str]) -> list[Piece]:
         texts = [b"null"] * len(column.there)
         rows = np.flatnonzero(column.there)
         members: Record = {name: values.take(rows) for name, values in column.members.items()}
-        for row, text in zip(rows.tolist(), _joined(_members(members, few)), strict=True):
+        for row, text in zip(rows.tolist(), _joined(_members(members, few), len(rows)), strict=True):
             texts[row] = text
         return [texts]
     if isinstance(column, Texts):
@@ -92,9 +92,12 @@ def _each(values: Iterable[Any]) -> list[bytes]:
 
 
 def _numbers(column: Numbers) -> list[bytes]:
-    if column.missing is not None:
-        return _each(column.tolist())
-    return orjson.dumps(np.ascontiguousarray(column.values), option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    values, missing = np.ascontiguousarray(column.values), column.missing
+    if missing is not None:
+        if values.dtype.kind != "f":
+            return _each(column.tolist())
+        values = np.where(missing, np.nan, values)  # which JSON has not: orjson writes null
+    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",") if len(values) else []
 
 
 def _epochs(column: Epochs) -> list[bytes]:
@@ -106,8 +109,7 @@ def _epochs(column: Epochs) -> list[bytes]:
 
 def _together(columns: dict[str, Any]) -> list[bytes]:
     """Return neighbouring members as one text a row."""
-    rows = np.stack([_comparable(column) for column in columns.values()], axis=1)
-    keys = rows.view(f"V{rows.dtype.itemsize * rows.shape[1]}")[:, 0].tolist()
+    keys = row_keys([_comparable(column) for column in columns.values()])
     row_of = dict(zip(keys, range(len(keys)), strict=True))
     first = np.array(list(row_of.values()), np.int64)
     different = zip(*(column.take(first).tolist() for column in columns.values()), strict=True)
@@ -118,9 +120,8 @@ def _together(columns: dict[str, Any]) -> list[bytes]:
     return list(map(texts.__getitem__, keys))
 
 
-def _comparable(column: Texts | Numbers) -> NDArray[np.int64]:
-    """Return a column as int64 (n,) that are equal where its values are."""
+def _comparable(column: Texts | Numbers) -> NDArray[Any]:
+    """Return a column as whole numbers, (n,), that are equal where its values are."""
     if isinstance(column, Texts):
         return column.index
-    values = column.values.astype(np.int64)
-    return values if column.missing is None else np.where(column.missing, _MISSING, values)
+    return column.values if column.missing is None else np.where(column.missing, _MISSING, column.values)

@@ -74,6 +74,16 @@ class Numbers:
         return Numbers(self.values / by, self.missing)
 
 
+def row_keys(columns: Sequence[NDArray[Any]]) -> list[bytes]:
+    """Return octets for each row that are the same where rows are: columns of whole numbers, (n,) each.
+
+    They are compared in half the time that tuples take.
+    """
+    rows = np.stack(columns, axis=1, dtype=np.int64, casting="unsafe")
+    keys: list[bytes] = rows.view(f"V{8 * len(columns)}")[:, 0].tolist()
+    return keys
+
+
 FlowColumns = dict[str, Texts | Numbers]
 """By the names of ``Flow`` and, led by ``client_`` and ``server_``, of ``FlowEnd``; times and their units as there."""
 

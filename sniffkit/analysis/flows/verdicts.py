@@ -8,7 +8,7 @@ import numpy as np
 
 from sniffkit.analysis.conversations import CLOSED, OPENED
 from sniffkit.analysis.facts import Fact
-from sniffkit.analysis.flows.flow_columns import Numbers
+from sniffkit.analysis.flows.flow_columns import Numbers, row_keys
 from sniffkit.analysis.flows.icmp_errors import ERRORS
 from sniffkit.analysis.flows.records import Flow
 
@@ -105,8 +105,7 @@ def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
     for few in (*(of[name] for name in names), of["icmp_error"], asked > 0, answered > 0, ended):
         kind, room = kind + few * room, room * 16
     counts = [of[f"{role}_{name}"] for name in _COUNTED for role in ("client", "server")]
-    plain = [values.tolist() for values in (kind, *counts, *dependent)]
-    return list(zip(*plain, columns["course"].tolist(), strict=True))
+    return list(zip(row_keys((kind, *counts, *dependent)), columns["course"].tolist(), strict=True))
 
 
 _COUNTED = ("retransmissions", "out_of_order", "zero_windows")
