@@ -38,6 +38,9 @@ _AT_A_TIME = 32
 _NEAR = 1 << 29
 """A number this far back is not taken for an old one without a look."""
 
+_BLOCK = np.uint32(1 << 29)
+"""Data that reaches another multiple of this is looked at, so that no more is passed over than 32 bits can tell."""
+
 
 @dataclass(frozen=True, slots=True)
 class ZeekOutcome:
@@ -76,6 +79,7 @@ class _Rows:
         quiet &= (segments.window[order] != 0) & (own != 0) & whole[order]
         quiet &= (behind <= 0) & (behind > np.where(self.length > 0, -1, -_NEAR))
         quiet &= ((beyond <= 0) & (beyond > -_NEAR)) | (other == 0)
+        quiet &= ((own ^ (segments.sequence[order] + self.length.astype(np.uint32))) < _BLOCK) | (self.length <= 0)
         quiet &= ~marks.told_singly()[order]  # the highest numbers are not known there
         self.quiet = quiet
 
@@ -164,7 +168,7 @@ class ZeekConnections:
             connection = connections.get(stream)
             if connection is None:  # a word begins with a SYN: ports have no say in who is the originator
                 connection = connections[stream] = ZeekConnection(flags, 0, 0, side)
-            connection.catch_up(*((other, own) if side else (own, other)))
+            connection.catch_up(*((other, own) if side else (own, other)), forward=True)
             connection.packet(side, flags, *rest)
             connection.quietly = True
         streams = distinct(events.stream)

@@ -12,6 +12,13 @@ _MOST_ABOVE_A_HOLE = 16 * 1024
 """With more octets than this above a hole and nothing acknowledged Zeek stops putting them together."""
 
 
+MOST_BLOCKS = 4096
+"""So many blocks above holes are kept of an end (half a megabyte); past that its lowest hole is taken for filled."""
+
+_FAR = 1 << 30
+"""Up to here a number is measured from the start, later from the highest one sent, so that rounds of 4 GiB count."""
+
+
 class EndpointState(IntEnum):
     """What Zeek knows of one end; not the states of RFC 9293, which need both ends to be seen."""
 
@@ -39,17 +46,18 @@ class Endpoint:
     """One end: its state, the numbers it is measured from, and the letters it has had.
 
     start: sequence number that counts as 0; last, acked: highest sent and highest acknowledged (not relative)
+    sent: how far ``last`` is from the start, not cut to 32 bits: relative numbers go on past 4 GiB
     delivered: relative number up to which its octets were seen without a hole; blocks: what was seen above one
     """
 
     __slots__ = (
         "acked", "blocks", "delivered", "fin", "fin_at", "gaps", "last", "last_fin", "last_rst", "last_syn",
-        "previous", "repeats", "seen", "start", "state", "stopped", "zeros",
+        "previous", "repeats", "seen", "sent", "start", "state", "stopped", "zeros",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.state = self.previous = INACTIVE
-        self.start = self.last = self.acked = 0
+        self.start = self.last = self.acked = self.sent = 0
         self.seen = ""
         self.last_syn = self.last_fin = self.last_rst = 0
         self.fin = False
@@ -68,12 +76,24 @@ class Endpoint:
         """Measure from ``start`` on."""
         self.start = self.acked = start & _MODULO
         self.last = last & _MODULO
+        self.sent = last - start
+
+    def relative(self, number: int) -> int:
+        """Return how far a sequence number is from the start, below 0 before it."""
+        if self.sent < _FAR:
+            return ((number - self.start + _HALF) & _MODULO) - _HALF
+        return self.sent + ((number - self.last + _HALF) & _MODULO) - _HALF
+
+    def advance(self, more: int) -> None:
+        """Move the highest number sent."""
+        self.last = (self.last + more) & _MODULO
+        self.sent += more
 
     def size(self, peer: Endpoint) -> int:
         """Return the payload octets it sent, as far as sequence numbers tell."""
         if self.previous == SYN_SENT and self.state == RESET and peer.state == INACTIVE and self.acked != self.start:
             return 0
-        size = max(signed(self.last - self.start), signed(self.acked - self.start), 0)
+        size = max(self.sent, self.relative(self.acked), 0)
         size -= size > 0
         return size - (self.fin and size > 0)
 
@@ -89,6 +109,8 @@ class Endpoint:
                 if above > _MOST_ABOVE_A_HOLE:
                     self.stopped = True
                     self.blocks.clear()
+            if len(self.blocks) > MOST_BLOCKS:
+                self.reach(self.blocks[0][1])
         else:
             self.reach(stop)
 
@@ -116,7 +138,4 @@ class Endpoint:
         """Return whether octets below the highest number it sent were not seen; a FIN at the end is no octet."""
         if self.stopped:
             return False
-        sent = signed(self.last - self.start)
-        if sent < 0:  # set back before the start, or more than 2^31 octets on the way
-            return self.delivered < _HALF >> 1
-        return bool(self.blocks) or sent - self.delivered > (self.fin and sent == self.fin_at)
+        return bool(self.blocks) or self.sent - self.delivered > (self.fin and self.sent == self.fin_at)

@@ -88,7 +88,7 @@ class ZeekConnection:
             self._partial(side, flags, peer)
         space = (0 if flags & RST else length) + bool(flags & SYN) + bool(flags & FIN)
         self._begin(own, flags, sequence, sequence + space)
-        relative = signed(sequence - own.start)
+        relative = own.relative(sequence)
         self._letter(side, own, flags, relative, length)
         if not window and not flags & RST and peer.state != CLOSED and own.state != RESET:
             own.zeros += 1
@@ -121,13 +121,19 @@ class ZeekConnection:
                 return False  # of the peer's acks the first counts: see Endpoint.deliver
         return True
 
-    def catch_up(self, one: int, other: int) -> None:
-        """Take note of the quiet packets that were not given to ``packet``; one, other: as of ``is_in_step``."""
+    def catch_up(self, one: int, other: int, *, forward: bool = False) -> None:
+        """Take note of the quiet packets that were not given to ``packet``; one, other: as of ``is_in_step``.
+
+        forward: they can only have gone forward, by up to 4 GiB
+        """
         for end, highest in zip(self.ends, (one, other), strict=True):
-            if end.state not in (INACTIVE, RESET) and (more := signed(highest - end.last)) > 0:
+            if end.state in (INACTIVE, RESET):
+                continue
+            more = (highest - end.last) & _MODULO if forward and highest else signed(highest - end.last)
+            if more > 0:
                 if not end.stopped:
-                    end.deliver(signed(end.last - end.start), more)
-                end.last = highest
+                    end.deliver(end.sent, more)
+                end.advance(more)
 
     def _partial(self, side: int, flags: int, peer: Endpoint) -> None:
         """Note whether the beginning of the connection was missed."""
@@ -207,7 +213,7 @@ class ZeekConnection:
         if peer.state == INACTIVE:
             peer.begin(acknowledgment - 1, acknowledgment - 1)
             return 1
-        relative = signed(acknowledgment - peer.start)
+        relative = peer.relative(acknowledgment)
         if relative < 0:
             return 0
         if not flags & RST:
@@ -222,11 +228,11 @@ class ZeekConnection:
         if flags & (SYN | RST) and abs(more) > _JUMP:
             return
         if flags & FIN and own.last == (own.start + 1) & _MODULO:
-            own.last = end & _MODULO
+            own.advance(more)
         elif own.state == RESET:
             return
         elif more > 0:
-            own.last = end & _MODULO
+            own.advance(more)
         elif length > 0:
             own.repeats += 1
             self._counted(side, "T", own.repeats)

@@ -10,8 +10,10 @@ import re
 from dataclasses import dataclass, field
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
+from sniffkit.analysis.zeek.endpoint import MOST_BLOCKS
 
 CIRCLE = 2**32
+FAR = 2**30
 HANDSHAKE = ("SYN_SENT", "SYN_ACK_SENT")
 
 
@@ -38,6 +40,7 @@ class Side:
     before: str = "INACTIVE"
     start: int = 0
     last: int = 0
+    sent: int = 0  # of last, counted on past the circle
     acked: int = 0
     written: dict[str, int] = field(default_factory=dict)  # a letter once written, and its latest number
     counts: dict[str, int] = field(default_factory=dict)
@@ -48,6 +51,12 @@ class Side:
     def become(self, state: str) -> None:
         if state != self.state:
             self.before, self.state = self.state, state
+
+    def relative(self, number: int) -> int:
+        """How far a number is from the start, in the round nearest to the highest number sent."""
+        if self.sent < FAR:
+            return distance(number, self.start)
+        return min((number - self.start + turn * CIRCLE for turn in range(-1, 9)), key=lambda at: abs(at - self.sent))
 
     @property
     def whole(self) -> bool:
@@ -83,7 +92,7 @@ class Model:
             elif not self.begun_before and peer.state != "INACTIVE":
                 self.begun_before = not syn
         self.measure(me, syn, seq, end)
-        relative = distance(seq, me.start)
+        relative = me.relative(seq)
         self.letter(side, flags, relative, length)
         if window == 0 and not rst and peer.state != "CLOSED" and me.state != "RESET":
             self.count(side, "W")
@@ -101,15 +110,18 @@ class Model:
             if above and relative + syn > first[1] == 1 and me.acked == me.start:
                 me.stopped = sum(stop - begin for begin, stop in above) > 16 * 1024
                 me.seen = [first] if me.stopped else me.seen
+            if len(me.seen) - 1 > MOST_BLOCKS:  # the lowest hole is taken for filled
+                me.seen = united([*me.seen, (-CIRCLE, me.seen[1][1])])
 
     def measure(self, me: Side, syn: bool, seq: int, end: int) -> None:
         if me.state == "INACTIVE":
             me.start = me.acked = (seq if syn else seq - 1) % CIRCLE
             me.last = (end if syn else seq) % CIRCLE
+            me.sent = distance(me.last, me.start)
         elif syn:
             another = me.state in HANDSHAKE and seq != me.start
             if another or me.state in ("ESTABLISHED", "PARTIAL") or (me.state, me.before) == ("RESET", "INACTIVE"):
-                me.start, me.acked, me.last = seq, seq, end % CIRCLE
+                me.start, me.acked, me.last, me.sent = seq, seq, end % CIRCLE, end - seq
 
     def letter(self, side: int, flags: int, relative: int, length: int) -> None:
         three = flags & (SYN | FIN | RST)
@@ -138,12 +150,13 @@ class Model:
         if peer.state == "INACTIVE":
             peer.start = peer.acked = peer.last = (ack - 1) % CIRCLE
             return 1
-        if distance(ack, peer.start) < 0:
+        relative = peer.relative(ack)
+        if relative < 0:
             return 0
         more = distance(ack, peer.acked)
         if more > 0 and not flags & RST and not (ack == 0 and more > 2**20):
             peer.acked = ack
-        return distance(ack, peer.start)
+        return relative
 
     def advance(self, side: int, flags: int, end: int, length: int) -> None:
         me = self.sides[side]
@@ -151,10 +164,10 @@ class Model:
         if flags & (SYN | RST) and abs(more) > 2**20:
             return
         if flags & FIN and me.last == (me.start + 1) % CIRCLE:
-            me.last = end % CIRCLE
+            me.last, me.sent = end % CIRCLE, me.sent + more
         elif me.state != "RESET":
             if more > 0:
-                me.last = end % CIRCLE
+                me.last, me.sent = end % CIRCLE, me.sent + more
             elif length > 0:
                 self.count(side, "T")
 
@@ -225,7 +238,7 @@ class Model:
 
     def size(self, side: int) -> int:
         me = self.sides[side]
-        octets = max(distance(me.last, me.start), distance(me.acked, me.start)) - 1
+        octets = max(me.sent, me.relative(me.acked)) - 1
         return max(octets - (me.fin is not None), 0)
 
     def conn_state(self) -> str:
