@@ -222,7 +222,10 @@ class ConversationFindings:
         for error in ERRORS:
             if error is not None:
                 count, shown = self._of(f"{protocol}-{error}", any_time=True)
-                if count:
+                if count and error == "refused" and self._flow.server.packets:  # an answer that came too late, say
+                    shows = _ICMP_FILTERS[error][self._six]
+                    yield self._finding("flows.found.icmp-late", "warning", shows, shown, count, count=count)
+                elif count:
                     yield self._finding(
                         f"flows.found.icmp-{error}", "warning", _ICMP_FILTERS[error][self._six], shown, count,
                         count=count, port=self._flow.server.port,

@@ -112,12 +112,16 @@ def together(findings: list[Finding], at_server: bool) -> Finding:
         elif name == "end" and len(set(every)) > 1:
             values[name] = "both-ends"
     values["conversations"] = conversations = sum(finding.conversations for finding in findings)
+    shows = first.shows
+    if first.flow is not None and first.flow.protocol == "icmp":  # each has an identifier of its own
+        shows = "icmpv6.type == 128" if ":" in first.flow.server.address else "icmp.type == 8"
     streams = tuple(stream for finding in findings for stream in finding.streams or _own(finding))
     return replace(
         first,
         fact=replace(first.fact, values=values),
         count=sum(finding.count for finding in findings),
         packets=tuple(sorted({number for finding in findings for number in finding.packets})[:SHOWN]),
+        shows=shows,
         streams=streams[:SHOWN],
         conversations=conversations,
         at_server=at_server,

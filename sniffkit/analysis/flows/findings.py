@@ -54,6 +54,7 @@ WEIGHTS = {
     "flows.found.udp-checksum": 54,
     "flows.found.udp-unanswered": 50,
     "flows.found.icmp-exceeded": 45,
+    "flows.found.icmp-late": 40,
     "flows.found.out-of-order": 35,
     "flows.found.not-captured": 30,
     "flows.found.one-way": 28,

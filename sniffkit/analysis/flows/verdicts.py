@@ -46,6 +46,8 @@ def verdict(flow: Flow) -> list[Fact]:
     error = _error(flow)
     if asked and answered:
         return [Fact("flows.datagrams", "note", {"asked": asked, "answered": answered}), *error]
+    if not asked and is_group(flow.client.address):
+        return [Fact("flows.datagrams-group", "note", {"count": answered}), *error]
     if not asked:
         return [Fact("flows.datagrams-from-server", "note", {"count": answered}), *error]
     if flow.icmp_error == "refused":
@@ -76,11 +78,12 @@ def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
         one_way = answered == 0
         named = one_way & ((of["icmp_error"] == ERRORS.index("refused")) | np.isin(of["server_port"], list(QUESTIONS)))
         groups = np.zeros(len(asked), np.bool_)
-        if protocol == "udp":
-            known: Any = columns["server_address"]
-            lonely = np.flatnonzero(one_way)
-            of_address = {text: is_group(text) for text in {known.known[at] for at in known.index[lonely].tolist()}}
-            groups[lonely] = [of_address[known.known[at]] for at in known.index[lonely].tolist()]
+        for role, lonely in (("server", np.flatnonzero(one_way)), ("client", np.flatnonzero(asked == 0))):
+            if protocol == "udp" and len(lonely):
+                to: Any = columns[f"{role}_address"]
+                texts = [to.known[at] for at in to.index[lonely].tolist()]
+                known = {text: is_group(text) for text in set(texts)}
+                groups[lonely] = [known[text] for text in texts]
         facts = (asked, answered, of["icmp_error"], np.where(named, of["server_port"], 0), groups)
         return [(protocol, *values) for values in zip(*(column.tolist() for column in facts), strict=True)]
     refused, unanswered = (of["opened"] == OPENED.index(word) for word in ("refused", "unanswered"))

@@ -150,10 +150,20 @@ def never_completed() -> list[Timed]:
     return [(0, tcp("S", 100)), (0.1, answer), (1.1, answer), (3.1, answer)]
 
 
+def answered_too_late() -> list[Timed]:
+    ask = IP(src=A, dst="10.0.0.53") / UDP(sport=4001, dport=53) / bytes(20)
+    answer = IP(src="10.0.0.53", dst=A) / UDP(sport=53, dport=4001) / bytes(20)
+    return apart(6, [ask, answer, error(answer, 3, 3)])
+
+
 def questions() -> list[Timed]:
     ask = IP(src=A, dst="10.0.0.53") / UDP(sport=4000, dport=53) / bytes(20)
     echo = IP(src=A, dst="10.0.0.99") / ICMP(type=8, id=7) / b"abc"
     return apart(1, [ask, ask, echo, echo])
+
+
+def pings_into_the_dark() -> list[Timed]:
+    return apart(1, [IP(src=A, dst="10.0.0.99") / ICMP(type=8, id=number) / b"abc" for number in range(1, 6)])
 
 
 def damaged() -> list[Timed]:
@@ -179,7 +189,8 @@ MADE: dict[str, Callable[[], list[Timed]]] = {
     made.__name__: made
     for made in (
         flood, port_scan, address_scan, udp_scan, refused_again_and_again, icmp_errors, missed, reused_while_open,
-        fallen_silent, waiting_to_close, closed_with_a_reset, never_completed, questions, damaged, made_by_a_program,
+        fallen_silent, waiting_to_close, closed_with_a_reset, never_completed, answered_too_late, questions,
+        pings_into_the_dark, damaged, made_by_a_program,
     )
 }  # fmt: skip
 
@@ -228,7 +239,9 @@ def ids(path: Path) -> list[str]:
         ("waiting_to_close", ["close-wait"]),
         ("closed_with_a_reset", ["reset-closing"]),
         ("never_completed", ["not-completed"]),
+        ("answered_too_late", ["icmp-late"]),
         ("questions", ["udp-unanswered", "echo-unanswered"]),
+        ("pings_into_the_dark", ["echo-unanswered"]),
         ("damaged", ["ip-checksum", "checksum", "udp-checksum", "one-way", "offload-perhaps"]),
         ("made_by_a_program", ["offload-many"]),
     ],
