@@ -76,7 +76,7 @@ def flows(
             return filter(len, analysis.parts() if wanted is None else (part.of(wanted) for part in analysis.parts()))
 
         if events is not None:
-            _show_findings(every, events, catalogue, color, top, json)
+            _show_findings(every, events, analysis.packets, catalogue, color, top, json)
         elif parquet is not None:
             _write_parquet(every, sort, top, parquet)
         elif json and not isinstance(source, Source) and sort == "stream" and top is None:
@@ -260,7 +260,7 @@ def _draw(
 
 
 def _show_findings(
-    every: Every, events: EventPackets, catalogue: Catalogue, color: str, top: int | None, json: bool
+    every: Every, events: EventPackets, packets: int, catalogue: Catalogue, color: str, top: int | None, json: bool
 ) -> None:
     from sniffkit.analysis.flows.findings import gravest
     from sniffkit.explanations.finding_lines import finding_line, finding_record
@@ -273,8 +273,11 @@ def _show_findings(
     if json:
         write_lines(sys.stdout.buffer, (finding_record(one, catalogue) for one in shown))
         return
-    if not shown:
-        screen.write(catalogue.text("flows.found-none") + "\n")
+    conversations = sum(map(len, every()))
+    heading = catalogue.text("flows.found-heading", count=count, conversations=conversations, packets=packets)
+    screen.write(screen.paint(heading, "heading") + "\n")
+    if not shown and packets:
+        screen.note(catalogue.text("flows.found-none" if conversations else "flows.none"), "lesson")
     for place, one in enumerate(shown, 1):
         line = finding_line(one, catalogue)
         head = screen.paint(f"{place:3d}. {line.where}".rstrip(), "number")

@@ -169,7 +169,12 @@ def test_no_option_is_passed_over(sniffkit: Callable[..., Any], options: list[st
 
 def test_nothing_worth_looking_at(sniffkit: Callable[..., Any]) -> None:
     run = sniffkit("flows", "--findings", CAPTURES / "handshake-close-4.pcap")
-    assert (run.code, run.out) == (0, "Nothing stands out.\n")
+    assert (run.code, run.out) == (0, "Worth a look: 0; conversations: 1, packets: 11\nNothing stands out.\n")
+
+
+def test_where_there_is_no_conversation_nothing_can_stand_out(sniffkit: Callable[..., Any]) -> None:
+    out = sniffkit("flows", "--findings", CAPTURES / "arp-detection.pcap").out
+    assert out.startswith("Worth a look: 0; conversations: 0, packets: 7\nNo packet here is TCP, UDP or an ICMP echo")
 
 
 def test_lines_fit_the_terminal(sniffkit: Callable[..., Any]) -> None:
