@@ -279,7 +279,7 @@ def _give_up_rights(command: list[str], watching: Any, recording: Recording | No
     if command:
         from sniffkit.commands.started_command import StartedCommand
 
-        watching.child = StartedCommand(command, person)
+        watching.go_with(StartedCommand(command, person, keep=watching.wishes.table))
     return give_up_privilege(recording.directory if recording is not None else "")
 
 

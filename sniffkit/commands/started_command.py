@@ -6,10 +6,12 @@ A capture that ends before its command asks it to end (SIGTERM) and, where it do
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from typing import Any, NamedTuple
+import tempfile
+from typing import IO, Any, NamedTuple
 
 from sniffkit.errors import UsageError
 
@@ -30,8 +32,10 @@ class Failure(NamedTuple):
 class StartedCommand:
     """A running command."""
 
-    def __init__(self, command: list[str], person: Any) -> None:
+    def __init__(self, command: list[str], person: Any, *, keep: bool = False) -> None:
         """Start it, as the user who called sudo; what it prints goes where our own notes go if need be.
+
+        keep: the screen belongs to a table, so what the command prints is kept until there is room for it
 
         Raises UsageError ``live.command-missing``.
         """
@@ -43,10 +47,22 @@ class StartedCommand:
             options = {"user": person.user, "group": person.group, "extra_groups": groups}
             options["env"] = GIVEN | {"HOME": person.home}
         self.name = command[0]
+        self._printed: IO[bytes] | None = None
+        output: Any = None if sys.stdout.isatty() else sys.stderr
+        if keep:
+            self._printed = output = options["stderr"] = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as it
         try:
-            self._process = subprocess.Popen(command, stdout=None if sys.stdout.isatty() else sys.stderr, **options)
+            self._process = subprocess.Popen(command, stdout=output, **options)
         except OSError as error:
             raise UsageError("live.command-missing", command=self.name, reason=error.strerror) from error
+
+    def show(self) -> None:
+        """Write what it printed to standard output, where that was kept."""
+        if self._printed is not None:
+            sys.stdout.flush()
+            self._printed.seek(0)
+            shutil.copyfileobj(self._printed, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
 
     @property
     def ended(self) -> bool:

@@ -128,6 +128,11 @@ class Watching:
         self._signals = Signals(self._stop)
         self._table: LiveTable | None = None
 
+    def go_with(self, command: StartedCommand) -> None:
+        """End when the command does; it prints on the same terminal, so that no line can stand at the bottom."""
+        self.child = command
+        self.status.shown = False
+
     def run(self) -> int:
         """Tell everything; return the exit code."""
         with self._signals:
@@ -149,8 +154,11 @@ class Watching:
         finally:
             self.recorder.stop()
             self.status.clear()
-            if self.child is not None and (failure := self.child.end()):
-                self._say(failure.id, **failure.values)
+            if self.child is not None:
+                failure = self.child.end()
+                self.child.show()
+                if failure:
+                    self._say(failure.id, **failure.values)
             gc.set_threshold(*thresholds)
             sys.setswitchinterval(interval)
             gc.freeze()  # Python's last look for unreachable objects would take a third of a second

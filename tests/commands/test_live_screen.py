@@ -110,6 +110,20 @@ def test_a_terminal_that_cannot_go_back_gets_no_table(room: Classroom, screen: A
     assert "TERM=dumb" in wait_for(screen, "^code 2$")
 
 
+@pytest.mark.parametrize("options", ["", "--table"])
+def test_a_command_that_prints_and_a_line_that_stays_in_place_do_not_meet(
+    room: Classroom, screen: Any, options: str
+) -> None:
+    """Its output is the terminal's while it runs, and then no line stands below; a table has the terminal to itself."""
+    command = "sh -c 'for each in 1 2 3 4; do echo said $each; sleep 0.4; done'"
+    screen("send-keys", f"clear; {PYTHON} -m sniffkit live eth0 {options} -- {command}", "Enter")
+    shown = wait_for(screen, "^0 packets captured.*\n(said 1\n)?")
+    shown = wait_for(screen, "^said 4$") if options else shown
+    assert re.findall(r"^.*said.*$", shown, re.M)[-4:] == ["said 1", "said 2", "said 3", "said 4"]
+    drawn = re.findall(r"^00:\d\d  0 packets", shown, re.M)
+    assert len(drawn) == (1 if options else 0)
+
+
 def test_ctrl_z_gives_the_terminal_back_and_fg_goes_on(room: Classroom, screen: Any) -> None:
     screen("send-keys", f"clear; {PYTHON} -m sniffkit live eth0 --table", "Enter")
     wait_for(screen, r"^00:\d\d  0 packets")
