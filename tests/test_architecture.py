@@ -33,7 +33,8 @@ THIRD_PARTIES = {
     "pyarrow": ["renderers/tables.py"],
     "rich": ["renderers/"],
     "textual": ["renderers/"],
-    "orjson": ["renderers/json.py", "explanations/dns_lines.py"],  # the latter joins ready pieces of JSON, for speed
+    # The latter two join ready pieces of JSON, for speed.
+    "orjson": ["renderers/json.py", "renderers/json_columns.py", "explanations/dns_lines.py"],
     "typer": ["commands/"],
     "numpy": [""],
 }

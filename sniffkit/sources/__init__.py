@@ -68,13 +68,14 @@ def open_captures(paths: Sequence[str], *, batch_octets: int = BATCH_OCTETS) -> 
 
 def _recognise(path: str, stream: Octets, prefix: bytes, batch_octets: int) -> Source:
     from sniffkit.sources.pcap import PcapSource, byte_order
+
+    if byte_order(prefix):  # then what reads pcapng need not be loaded
+        return PcapSource(path, stream, prefix, batch_octets)
     from sniffkit.sources.pcapng import PcapngSource
     from sniffkit.sources.pcapng_blocks import SECTION_MAGIC
 
     if prefix.startswith(SECTION_MAGIC):
         return PcapngSource(path, stream, prefix, batch_octets)
-    if byte_order(prefix):
-        return PcapSource(path, stream, prefix, batch_octets)
     if stream.failure is not None and len(prefix) < ENOUGH:
         id, values = stream.failure
         raise NotACapture(id, file=path, packet=1, octet=len(prefix), **values)
