@@ -92,7 +92,7 @@ class ConversationFindings:
     def of_echo(self) -> Iterator[Finding]:
         """Yield what there is to say of ICMP echo."""
         flow = self._flow
-        if flow.client.packets and not flow.server.packets:
+        if flow.client.packets and not flow.server.packets and not _means_many(flow.server.address):
             ident, address = ("icmpv6.echo.identifier", "ipv6") if self._six else ("icmp.ident", "ip")
             shows = f"{ident} == {flow.identifier} && {address}.dst == {flow.server.address}"
             yield self._finding(
@@ -103,15 +103,9 @@ class ConversationFindings:
     def of_datagrams(self) -> Iterator[Finding]:
         """Yield what there is to say of UDP."""
         flow = self._flow
-        refused, _ = self._of("udp-refused", any_time=True)
         yield from self._errors("udp")
         asked = flow.client.packets and not flow.server.packets and flow.server.port in QUESTIONS
-        if (
-            asked
-            and not refused
-            and not is_group(flow.server.address)
-            and not _looks_like_broadcast(flow.server.address)
-        ):
+        if asked and flow.icmp_error is None and not _means_many(flow.server.address):
             yield self._finding(
                 "flows.found.udp-unanswered", "warning", "", _ends(flow), flow.packets, count=flow.packets
             )
@@ -136,7 +130,7 @@ class ConversationFindings:
             _, shown = self._of("rst")
             reset = "tcp.flags.reset == 1"
             yield self._finding("flows.found.refused", "warning", reset, shown, 1, port=flow.server.port)
-        elif flow.opened == "unanswered" and flow.closed == "open" and flow.client.syns:
+        elif flow.opened == "unanswered" and flow.closed == "open" and flow.client.syns and flow.icmp_error is None:
             sent = flow.client.syns
             yield self._finding("flows.found.unanswered", "warning", SYN_ONLY, syns, sent, count=sent)
         elif flow.opened == "handshake" and flow.closed == "open" and flow.server.state == "SYN-RECEIVED":
@@ -198,7 +192,9 @@ class ConversationFindings:
             yield self._of_ends("retransmissions", "retransmission", "flows.found.retransmission")
         if client.out_of_order or server.out_of_order:
             yield self._of_ends("out_of_order", "out_of_order", "flows.found.out-of-order")
-        if client.lost_segments + server.lost_segments > half_open:
+        # A gap that is filled later is told by what fills it.
+        gaps = sum(max(end.lost_segments - end.out_of_order - end.retransmissions, 0) for end in (client, server))
+        if gaps > half_open:
             yield self._of_ends("lost_segments", "lost_segment", "flows.found.not-captured")
         yield from self._of_kind("checksum", "flows.found.checksum", "warning", "tcp.checksum.status == 0")
         if flow.silence_ns >= LONG_SILENCE_NS and begun and not at_end:
@@ -277,6 +273,6 @@ def _ends(flow: Flow) -> tuple[int, ...]:
     return (flow.first_packet,) if flow.first_packet == flow.last_packet else (flow.first_packet, flow.last_packet)
 
 
-def _looks_like_broadcast(address: str) -> bool:
-    """Return whether an address is, in most networks, that of all hosts (RFC 919)."""
-    return address.endswith(".255")
+def _means_many(address: str) -> bool:
+    """Return whether an address is a group's, or, in most networks, that of all hosts (RFC 919)."""
+    return is_group(address) or address.endswith(".255")

@@ -42,6 +42,8 @@ def verdict(flow: Flow) -> list[Fact]:
     if flow.protocol == "icmp":
         if answered:
             return [Fact("flows.echo", "note", {"asked": asked, "answered": answered})]
+        if is_group(flow.server.address):
+            return [Fact("flows.echo-group", "note", {"asked": asked})]
         return [Fact("flows.echo-unanswered", "warning", {"asked": asked})]
     error = _error(flow)
     if asked and answered:
@@ -79,7 +81,7 @@ def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
         named = one_way & ((of["icmp_error"] == ERRORS.index("refused")) | np.isin(of["server_port"], list(QUESTIONS)))
         groups = np.zeros(len(asked), np.bool_)
         for role, lonely in (("server", np.flatnonzero(one_way)), ("client", np.flatnonzero(asked == 0))):
-            if protocol == "udp" and len(lonely):
+            if len(lonely):
                 to: Any = columns[f"{role}_address"]
                 texts = [to.known[at] for at in to.index[lonely].tolist()]
                 known = {text: is_group(text) for text in set(texts)}

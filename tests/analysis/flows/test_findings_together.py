@@ -231,7 +231,7 @@ def ids(path: Path) -> list[str]:
         ("address_scan", ["address-scan"]),
         ("udp_scan", ["udp-scan"]),
         ("refused_again_and_again", ["refused"]),
-        ("icmp_errors", ["unanswered", "unanswered", "icmp-prohibited", "icmp-unreachable", "icmp-too-big",
+        ("icmp_errors", ["icmp-prohibited", "icmp-unreachable", "icmp-too-big",
                          "icmp-too-big", "icmp-exceeded"]),
         ("missed", ["missed", "not-captured", "silence"]),
         ("reused_while_open", ["reused-open"]),
