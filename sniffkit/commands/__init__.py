@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 
@@ -14,8 +13,6 @@ def run() -> None:
     """Run the command line; the exit codes are those of ``errors.ExitCode``."""
     # NumPy's OpenBLAS would start a thread for every processor, and nothing here multiplies matrices.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # While modules are loaded nothing becomes garbage, and Python would look for it every 700 objects.
-    gc.set_threshold(10_000, 10, 10)
     from sniffkit.commands.application import application
 
     for name in ("stdout", "stderr"):  # closed by the caller (``>&-``): there is nobody to tell anything
