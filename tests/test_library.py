@@ -67,6 +67,10 @@ def test_flows_as_a_table() -> None:
     assert [moment.value for moment in table.column("start")] == [flow.start_ns for flow in flows]
 
 
+COUNTED = ("retransmissions", "out_of_order", "duplicate_acks", "zero_windows")
+"""What only TCP counts: 0 in the records of other protocols, nothing in the table."""
+
+
 def value(flow: Flow, name: str) -> Any:
     """What stands in a column, read from the record."""
     role, _, rest = name.partition("_")
@@ -75,7 +79,7 @@ def value(flow: Flow, name: str) -> Any:
     end = getattr(flow, role)
     if rest.startswith("ack_"):
         return getattr(end.answer, rest.removeprefix("ack_").removesuffix("_ns"), None)
-    return getattr(end, rest)
+    return None if rest in COUNTED and flow.protocol != "tcp" else getattr(end, rest)
 
 
 def test_tables_say_what_the_records_say() -> None:
