@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.analysis.flows.stream_table import Layout, StreamTable
-from sniffkit.analysis.streams import sorted_rows
 from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.time_stamps import elapsed_ns
 from sniffkit.protocols.columns import PROTOCOLS
@@ -61,12 +60,7 @@ def ip_octets(columns: Columns, rows: Rows) -> NDArray[np.int64]:
 
 def grouped(stream: NDArray[np.int64], direction: NDArray[np.uint8]) -> Groups:
     """Sort packets by stream, capture order within."""
-    order = sorted_rows(stream)
-    ordered = stream[order]
-    begins = np.ones(len(order), np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
-    start = np.flatnonzero(begins)
-    return Groups(order, start, np.cumsum(begins) - 1, ordered[start], direction[order] != 0)
+    return Groups.sort(stream, direction)
 
 
 @dataclass(slots=True)

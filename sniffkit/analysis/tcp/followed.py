@@ -14,7 +14,6 @@ import numpy as np
 
 from sniffkit.analysis.endpoint_pairs import grown
 from sniffkit.analysis.tcp.conversations import FOLLOWED, NOTHING_FOLLOWED, TcpConversations, TcpFacts
-from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.tcp.outcomes import chosen_numbers, spelled
 from sniffkit.analysis.tcp.standing import Standing
 from sniffkit.analysis.tcp.words import TcpWords
@@ -168,10 +167,9 @@ class FollowedConversations:
         if len(given_up):
             self._look_back(given_up, marks)
         self._ordinary_count += len(self._ordinary.kept(streams)) - before
-        rows = np.flatnonzero(look)
-        if len(rows):
-            some, chosen = segments.take(rows), chosen_numbers(numbers, rows)
-            self._looked_at.feed(some, chosen, twice, Groups.by_stream(chosen))
+        if look.any():
+            rows, groups = marks.by_stream().choose(look)
+            self._looked_at.feed(segments.take(rows), chosen_numbers(numbers, rows), twice, groups)
 
     def _look_back(self, streams: NDArray[np.int64], marks: Marks) -> None:
         """Bring streams that were ordinary, ascending, to where the batch begins."""

@@ -7,7 +7,7 @@ octets past it (they arrived, only the capture lacks them: ``ack_lost_segment``)
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,44 +32,68 @@ _GAPS_A_LANE = 64
 """With more gaps than this in a batch a stream is told packet by packet."""
 
 
+@dataclass(slots=True)
+class EdgeLag:
+    """Where edges stood still: in each lane from after the segment ``since`` up to ``until``, at the number ``edge``.
+
+    lane, since, until: int64 (k,), since -1: before the batch; edge: uint32 (k,)
+    """
+
+    lane: NDArray[np.int64]
+    since: NDArray[np.int64]
+    until: NDArray[np.int64]
+    edge: NDArray[np.uint32]
+
+    @classmethod
+    def nowhere(cls) -> EdgeLag:
+        """Return that no edge did."""
+        none = np.zeros(0, np.int64)
+        return cls(none, none, none, none.astype(np.uint32))
+
+
 def follow_gaps(
-    columns: LaneColumns, gaps: NDArray[np.int64], acks: NDArray[np.bool_], unseen: NDArray[np.bool_]
-) -> None:
-    """Follow each gap to its end; mark the acks that end one and note in ``edge_lag`` how long the edge stood still.
+    columns: LaneColumns, gaps: NDArray[np.int64], acks: NDArray[np.bool_], unseen: NDArray[np.bool_] | None
+) -> EdgeLag:
+    """Follow each gap to its end; mark the acks that end one and return how long the edge stood still.
 
     gaps: int64, places in lane order at which a jump happens, heads with an edge that lags already
-    acks: bool (n,) rows that acknowledge something; unseen: bool (n,) those past all that was seen of the other side.
-    An ack that falls into a gap is judged by the edge alone, so it is taken out of ``unseen``.
+    acks: bool (n,) rows that acknowledge something; unseen: bool (n,) those past all that was seen of the other side,
+    None where there are none. An ack that falls into a gap is judged by the edge alone, so it is taken out of it.
     """
     lane_of = columns.lanes.lane[gaps]
-    begins = np.ones(len(gaps), np.bool_)
-    np.not_equal(lane_of[1:], lane_of[:-1], out=begins[1:])
-    first = np.flatnonzero(begins)
-    rank = np.arange(len(gaps)) - first[np.cumsum(begins) - 1]
-    columns.trigger.append(gaps[rank == _GAPS_A_LANE])
-    chosen = gaps[rank < _GAPS_A_LANE]
-    some_unseen = bool(unseen.any())
+    begins = np.ones(len(gaps) + 1, np.bool_)
+    np.not_equal(lane_of[1:], lane_of[:-1], out=begins[1:-1])
+    alone = begins[:-1] & begins[1:]
+    if not alone.all():
+        first = begins[:-1].nonzero()[0]
+        rank = np.arange(len(gaps)) - first[begins[:-1].cumsum() - 1]
+        columns.trigger.append(gaps[rank == _GAPS_A_LANE])
+        chosen = rank < _GAPS_A_LANE
+        gaps, alone = gaps[chosen], alone[chosen]
+    near = _Gaps(columns, gaps, acks)
+    plain = near.plainly_filled() & alone if unseen is None else np.zeros(len(gaps), np.bool_)
     lane, closed_after, followed = -1, -1, True
-    episodes: list[tuple[int, int, int]] = []
-    for gap in _Gap.each(columns, chosen, acks):
+    others: list[tuple[int, int, int, int]] = []
+    for gap in near.each(~plain):
         if gap.lane != lane:
             lane, closed_after, followed = gap.lane, -1, True
-            episodes = columns.edge_lag.setdefault(lane, [])
         if not followed or (gap.when >= 0 and gap.when <= closed_after):
             continue
-        closed_after = _follow(columns, gap, acks, unseen if some_unseen else None)
+        closed_after = _follow(columns, gap, acks, unseen)
         followed = closed_after >= 0
-        episodes.append((gap.when, closed_after if followed else UNENDING, gap.edge))
+        others.append((lane, gap.when, closed_after if followed else UNENDING, gap.edge))
+    every = np.array(others, np.int64).reshape(-1, 4).T
+    return EdgeLag(
+        np.concatenate((near.lane[plain], every[0])),
+        np.concatenate((near.when[plain], every[1])),
+        np.concatenate((near.filled_when()[plain], every[2])),
+        np.concatenate((near.edge[plain], every[3].astype(np.uint32))),
+    )
 
 
 @dataclass(slots=True)
 class _Gap:
-    """One gap: the place and the segment (-1: an earlier batch's) of the jump, its lane, and the edge before it.
-
-    end: place after the lane's last row; begin, other_end: of the other side's rows after the jump
-    filled, passed: places of the segment that begins at the edge and of the ack past it, -1 = not before ``seen``,
-    ``other_seen``, up to which it was looked for
-    """
+    """One gap, its fields those of ``_Gaps``."""
 
     place: int
     when: int
@@ -83,27 +107,52 @@ class _Gap:
     passed: int
     other_seen: int
 
-    @classmethod
-    def each(cls, columns: LaneColumns, gaps: NDArray[np.int64], acks: NDArray[np.bool_]) -> Iterator[_Gap]:
-        """Yield gaps, all of them looked at together as far as they are short: most are."""
-        lanes = columns.lanes
+
+class _Gaps:
+    """Gaps of a batch, looked at together as far as they are short: most are. All arrays (k,).
+
+    place, when: the place and the segment of the jump (-1: an earlier batch's); lane, edge: its lane, the edge before
+    end: place after the lane's last row; begin, other_end: of the other side's rows after the jump
+    filled, passed: places of the segment that begins at the edge and of the ack past it, -1 = not before ``seen``,
+    ``other_seen``, up to which it was looked for
+    """
+
+    def __init__(self, columns: LaneColumns, gaps: NDArray[np.int64], acks: NDArray[np.bool_]) -> None:
+        """Look at the first rows behind each jump."""
+        lanes = self._lanes = columns.lanes
         lane = lanes.lane[gaps]
         carried = lanes.is_head[gaps]
         edge = np.where(carried, columns.lane_state["edge"].reshape(-1)[lane], columns.next_before[gaps])
-        ends = np.append(lanes.head, len(lanes.segment))
         begin = np.where(carried, lanes.head[lane ^ 1], lanes.other[gaps]) + 1
-        end, other_end = ends[lane + 1], ends[(lane ^ 1) + 1]
+        end, other_end = lanes.last[lane] + 1, lanes.last[lane ^ 1] + 1
         near = np.arange(_NEAR)
         own, other = gaps[:, None] + 1 + near, begin[:, None] + near
         last = len(lanes.segment) - 1
         fills = (columns.sequence[np.minimum(own, last)] == edge[:, None]) & (own < end[:, None])
         at = np.minimum(other, last)
         passes = ((edge[:, None] - columns.ack[at]).view(np.int32) < 0) & acks[at] & (other < other_end[:, None])
-        filled = np.where(fills.any(axis=1), gaps + 1 + fills.argmax(axis=1), -1)
-        passed = np.where(passes.any(axis=1), begin + passes.argmax(axis=1), -1)
-        when = np.where(carried, -1, lanes.segment[gaps])
-        fields = (gaps, when, lane, edge, end, begin, other_end, filled, gaps + 1 + _NEAR, passed, begin + _NEAR)
-        yield from map(cls, *(field.tolist() for field in fields))
+        self.place, self.lane, self.edge, self.end, self.begin, self.other_end = gaps, lane, edge, end, begin, other_end
+        self.when = np.where(carried, -1, lanes.segment[gaps])
+        self.filled = np.where(fills.any(axis=1), gaps + 1 + fills.argmax(axis=1), -1)
+        self.passed = np.where(passes.any(axis=1), begin + passes.argmax(axis=1), -1)
+        self.seen, self.other_seen = gaps + 1 + _NEAR, begin + _NEAR
+        self._whole = (edge != 0) & (columns.next[gaps] != 0)
+
+    def filled_when(self) -> NDArray[np.int64]:
+        """Return the segment that fills each gap; any where none was found."""
+        return self._lanes.segment[self.filled]
+
+    def plainly_filled(self) -> NDArray[np.bool_]:
+        """Return which are filled, as far as they were looked at, before any ack past the edge can have come."""
+        later = np.where(self.passed >= 0, self.passed, np.minimum(self.other_seen, self.other_end - 1))
+        nothing_more = (self.passed < 0) & (self.other_seen >= self.other_end)
+        filled: NDArray[np.bool_] = nothing_more | (self._lanes.segment[later] > self.filled_when())
+        filled &= (self.filled >= 0) & self._whole
+        return filled
+
+    def each(self, which: NDArray[np.bool_]) -> Iterator[_Gap]:
+        """Yield some of them."""
+        yield from map(_Gap, *(getattr(self, field.name)[which].tolist() for field in fields(_Gap)))
 
 
 def _follow(columns: LaneColumns, gap: _Gap, acks: NDArray[np.bool_], unseen: NDArray[np.bool_] | None) -> int:

@@ -49,6 +49,8 @@ STREAM_STATE = np.dtype(
 )
 """State of a stream: initial round-trip time, time of the newest SYN, latest packet, bits of tcp.completeness."""
 
+_WHOLE_LANES, _WHOLE_STREAM = (np.dtype((np.void, size)) for size in (2 * LANE_STATE.itemsize, STREAM_STATE.itemsize))
+
 _NEW_STREAM = np.zeros(2, LANE_STATE)
 _NEW_STREAM["window"], _NEW_STREAM["scale"] = NO_WINDOW, -1
 
@@ -56,9 +58,9 @@ _NEW_STREAM["window"], _NEW_STREAM["scale"] = NO_WINDOW, -1
 class CarriedState:
     """What is kept of every open stream between batches: one slot a stream, about 180 octets.
 
-    lane: LANE_STATE (slots, 2); stream: STREAM_STATE (slots,). What belongs to a stream stands together in memory, so
-    that it is fetched and put back as a whole. A released slot is used again: they grow with streams that are open at
-    the same time.
+    lane: LANE_STATE (slots, 2); stream: STREAM_STATE (slots,). What belongs to a stream stands together in memory, and
+    is fetched and put back as a whole, which is many times faster than field by field. A released slot is used again:
+    they grow with streams that are open at the same time.
     """
 
     def __init__(self) -> None:
@@ -89,6 +91,18 @@ class CarriedState:
             self.put_lanes(fresh, _NEW_STREAM)
             self.stream[fresh] = 0
         return slot
+
+    def lanes(self, slots: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the state of both directions of streams, to be changed and put back: LANE_STATE (k, 2)."""
+        return _whole(self.lane).take(slots).view(LANE_STATE).reshape(-1, 2)
+
+    def streams(self, slots: NDArray[np.int64]) -> NDArray[Any]:
+        """Return the state of streams, to be changed and put back: STREAM_STATE (k,)."""
+        return self.stream.view(_WHOLE_STREAM).take(slots).view(STREAM_STATE)
+
+    def put_streams(self, slots: NDArray[np.int64], streams: NDArray[Any]) -> None:
+        """Keep the state of streams: STREAM_STATE (k,)."""
+        self.stream.view(_WHOLE_STREAM)[slots] = streams.view(_WHOLE_STREAM)
 
     def put_lanes(self, slots: NDArray[np.int64], lanes: NDArray[Any]) -> None:
         """Keep the state of both directions of streams: LANE_STATE (k, 2), or (2,) for all alike."""
@@ -132,22 +146,36 @@ class CarriedState:
         return self._stream_of[used[np.argpartition(self.stream["seen_ns"][used], count)[:count]]]
 
 
+def copied(lanes: NDArray[Any]) -> NDArray[Any]:
+    """Return a copy of the state of directions: LANE_STATE (k, 2)."""
+    return _whole(lanes).copy().view(LANE_STATE).reshape(-1, 2)
+
+
 def _whole(lanes: NDArray[Any]) -> NDArray[np.void]:
     """Return the state of directions with both of a stream as one value, which is copied ten times faster."""
-    return lanes.reshape(-1).view(np.dtype((np.void, 2 * LANE_STATE.itemsize)))
+    return lanes.reshape(-1).view(_WHOLE_LANES)
+
+
+def runs(begin: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of several runs, one run after the other: int64 (k,) where each begins and how many it has."""
+    upto = size.cumsum()
+    places: NDArray[np.int64] = (begin - upto + size).repeat(size)
+    places += np.arange(len(places))
+    return places
 
 
 @dataclass(slots=True)
 class Groups:
     """The segments of a batch sorted by stream, capture order within ("stream order").
 
-    order:  int64 (m,) the segment at each place; start: int64 (g,) where each stream begins
+    order:  int64 (m,) the segment at each place; start, last: int64 (g,) each stream's first and last place
     of:     int64 (m,) the group a place belongs to; stream, slot: int64 (g,) of each group
     second: bool (m,) the segment travels in direction 1
     """
 
     order: NDArray[np.int64]
     start: NDArray[np.int64]
+    last: NDArray[np.int64]
     of: NDArray[np.int64]
     stream: NDArray[np.int64]
     second: NDArray[np.bool_]
@@ -156,16 +184,35 @@ class Groups:
     @classmethod
     def by_stream(cls, numbers: StreamNumbers, which: NDArray[np.int64] | None = None) -> Groups:
         """Sort segments (all, or ``which``) by stream."""
-        stream = numbers.stream if which is None else numbers.stream[which]
+        if which is None:
+            return cls.sort(numbers.stream, numbers.direction)
+        groups = cls.sort(numbers.stream[which], numbers.direction[which])
+        groups.order = which[groups.order]
+        return groups
+
+    @classmethod
+    def sort(cls, stream: NDArray[np.int64], direction: NDArray[np.uint8]) -> Groups:
+        """Sort packets by stream: int64 and uint8 (m,), in capture order."""
         order = sorted_rows(stream)
-        ordered = stream[order]
+        ordered = stream.take(order)
         begins = np.ones(len(order), np.bool_)
         np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
-        start = np.flatnonzero(begins)
-        if which is not None:
-            order = which[order]
-        of = np.repeat(np.arange(len(start)), np.diff(np.append(start, len(order))))
-        return cls(order, start, of, ordered[start], numbers.direction[order] != 0)
+        start = begins.nonzero()[0]
+        last = np.append(start, len(order))[1:] - 1
+        of = np.arange(len(start)).repeat(last - start + 1)
+        return cls(order, start, last, of, ordered[start], direction.take(order) != 0)
+
+    def choose(self, which: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Groups]:
+        """Return the segments of some groups, group by group, and groups of these as they stand then.
+
+        which: bool (g,)
+        """
+        size = self.last[which] - self.start[which] + 1
+        place = runs(self.start[which], size)
+        last = size.cumsum() - 1
+        of = np.arange(len(size)).repeat(size)
+        groups = Groups(np.arange(len(of)), last - size + 1, last, of, self.stream[which], self.second[place])
+        return self.order[place], groups
 
     def group_of_each(self) -> NDArray[np.int64]:
         """Return the group of each segment, in capture order."""
@@ -198,38 +245,42 @@ class Lanes:
         """Lay out segments that are sorted by stream."""
         count, streams = len(groups.order), len(groups.start)
         second, start = groups.second, groups.start
-        sizes = np.diff(np.append(start, count))
-        seconds: NDArray[np.int64] = np.cumsum(second)  # rows of direction 1 so far, since the batch began
+        sizes = groups.last - start + 1
+        seconds: NDArray[np.int64] = second.cumsum()  # rows of direction 1 so far, since the batch began
         before = seconds[start] - second[start]
         heads, lasts = np.empty((streams, 2), np.int64), np.empty((streams, 2), np.int64)
         heads[:, 0] = start + 2 * np.arange(streams)
         lasts[:, 1] = heads[:, 0] + 1 + sizes
-        heads[:, 1] = lasts[:, 1] - np.diff(np.append(before, seconds[-1:])) if streams else 0
+        heads[:, 1] = lasts[:, 1] - (seconds[groups.last] - before)
         lasts[:, 0] = heads[:, 1] - 1
         # The latest row of either direction up to each row, in its lane; the head where there is none.
-        latest_second = seconds + np.repeat(heads[:, 1] - before, sizes)
-        latest_first = np.arange(1, count + 1) + np.repeat(heads.sum(axis=1) - start, sizes) - latest_second
-        turn = (latest_second - latest_first) * second.astype(np.int64)  # swaps the two; `where` takes twice as long
-        place = latest_first + turn
+        latest_second = seconds
+        latest_second += (heads[:, 1] - before).repeat(sizes)
+        both = np.arange(1, count + 1)
+        both += (heads[:, 0] + heads[:, 1] - start).repeat(sizes)
+        latest_first = both - latest_second
+        place = latest_second - latest_first
+        place *= second.astype(np.int64)  # picks one of the two; `where` takes twice as long
+        place += latest_first
         head, last = heads.reshape(-1), lasts.reshape(-1)
         segment, other = np.zeros(count + 2 * streams, np.int64), np.empty(count + 2 * streams, np.int64)
         segment[place] = groups.order
-        other[place] = latest_second - turn
+        other[place] = both - place
         other[head[0::2]], other[head[1::2]] = head[1::2], head[0::2]
         is_head = np.zeros(len(segment), np.bool_)
         is_head[head] = True
         size = last - head + 1
-        return cls(place, segment, head, last, size, is_head, np.repeat(np.arange(len(head)), size), other)
+        return cls(place, segment, head, last, size, is_head, np.arange(len(head)).repeat(size), other)
 
     def column(self, values: NDArray[Any], heads: NDArray[Any] | int) -> NDArray[Any]:
         """Return one value a place: ``values`` of the segments, ``heads`` (2g,) at the heads."""
-        column = values[self.segment]
+        column = values.take(self.segment)
         column[self.head] = heads
         return column
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return one value a place: that of its lane."""
-        return np.repeat(values, self.size)
+        return values.repeat(self.size)
 
     def end(self, lane: int) -> int:
         """Return the place after the last row of a lane."""

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.segments import ACK, SYN
 from sniffkit.analysis.tcp.lanes import CarriedState, Groups, Lanes
 from sniffkit.analysis.tcp.mark_names import Mark
@@ -112,16 +111,22 @@ class Marks:
             singly[mine[mine >= begin]] = True
         return singly
 
-    def highest_before(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """Return the highest sequence number sent before each segment, by its sender and by the other side.
+    def highest_before(
+        self, which: NDArray[np.int64] | slice = slice(None)
+    ) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+        """Return the highest sequence number sent before each segment (or ``which``), by its sender and the other side.
 
         uint32 (m,) each, 0 = none yet. Not meant for segments that were told singly, but for the first of them.
         """
-        own, other = np.zeros(len(self.mask), np.uint32), np.zeros(len(self.mask), np.uint32)
+        place = np.full(len(self.mask), -1)
         if self._columns is not None:
-            lanes, at = self._columns.lanes, self._placed.order
-            own[at] = self._columns.next_before[lanes.place]
-            other[at] = self._columns.next[lanes.other[lanes.place]]
+            place[self._placed.order] = self._columns.lanes.place
+        place = place[which]
+        own, other = np.zeros(len(place), np.uint32), np.zeros(len(place), np.uint32)
+        if self._columns is not None:
+            known = place >= 0
+            own[known] = self._columns.next_before[place[known]]
+            other[known] = self._columns.other_next[place[known]]
         return own, other
 
     def completeness(self) -> NDArray[np.uint8]:
@@ -187,21 +192,29 @@ class TcpMarks:
         """Return the open streams whose latest packet is older than a time."""
         return self._state.idle_since(time_ns)
 
-    def feed(self, segments: Segments, numbers: StreamNumbers, twice: NDArray[np.int64] | None = None) -> Marks:
+    def feed(
+        self,
+        segments: Segments,
+        numbers: StreamNumbers,
+        twice: NDArray[np.int64] | None = None,
+        groups: Groups | None = None,
+    ) -> Marks:
         """Return the marks of the next batch's segments.
 
         twice: int64 (m,) for each segment the frame it is a second capture of, 0 for all others
+        groups: all segments sorted by stream, where that has been done already
         """
-        state = self._state
-        groups = Groups.by_stream(numbers)
+        state, count = self._state, len(segments)
+        groups = groups or Groups.by_stream(numbers)
         groups.slot = state.slots(groups.stream)
-        flags = segments.flags[groups.order]
-        scales = window_scales(segments, groups, flags, state)
-        round_trips = initial_round_trips(segments, groups, flags, state)
-        last = np.append(groups.start[1:], len(flags))[: len(groups.start)] - 1
-        state.stream["seen_ns"][groups.slot] = segments.time_ns[groups.order[last]]
-
-        count = len(segments)
+        lanes, streams = state.lanes(groups.slot), state.streams(groups.slot)
+        flags = segments.flags.take(groups.order)
+        syn = ((flags & SYN) != 0).nonzero()[0]
+        scales = window_scales(segments, groups, flags, syn, lanes["scale"])
+        lanes["scale"] = scales.settled
+        syn = syn[(flags[syn] & ACK) == 0]
+        round_trips = initial_round_trips(segments, groups, flags, syn, streams)
+        streams["seen_ns"] = segments.time_ns[groups.order[groups.last]]
         marks = Marks(
             np.zeros(count, np.uint16),
             np.zeros(count, np.int32),
@@ -215,13 +228,14 @@ class TcpMarks:
             None,
             groups,
             {},
-            self._follow_completeness(segments, numbers, groups, flags) if self.completeness else None,
+            _follow_completeness(segments, numbers, groups, flags, streams) if self.completeness else None,
         )
+        state.put_streams(groups.slot, streams)
         looked_at = np.ones(count, np.bool_) if twice is None or self.as_tshark else twice == 0
-        syn = np.flatnonzero((segments.flags & (SYN | ACK)) == SYN)
+        syn = groups.order[syn]
         repeats = np.zeros(count, np.bool_)
         repeats[syn] = numbers.base_known[syn] & ~numbers.reused[syn] & (segments.sequence[syn] == numbers.base[syn])
-        self._compare(_Batch(segments, numbers, groups, looked_at, repeats), marks)
+        self._compare(_Batch(segments, numbers, groups, looked_at, repeats), lanes, marks)
         if state.open > self.most_open:
             too_many = state.open - self.most_open + self.most_open // 8
             self.let_go += too_many
@@ -229,33 +243,22 @@ class TcpMarks:
             state.forget(marks.let_go)
         return marks
 
-    def _follow_completeness(
-        self, segments: Segments, numbers: StreamNumbers, groups: Groups, flags: NDArray[np.uint16]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return what each segment adds to tcp.completeness, in stream order, and what each stream had; carry it on."""
-        opened, reused = numbers.opened[groups.order], numbers.reused[groups.order]
-        bits = completeness_bits(segments, groups, flags, opened, reused)
-        before = self._state.stream["completeness"][groups.slot]
-        if len(bits):
-            after = before | np.bitwise_or.reduceat(bits, groups.start)
-            self._state.stream["completeness"][groups.slot] = after
-        return bits, before
-
-    def _compare(self, batch: _Batch, marks: Marks) -> None:
-        """Find the marks that depend on sequence numbers."""
+    def _compare(self, batch: _Batch, carried: NDArray[Any], marks: Marks) -> None:
+        """Find the marks that depend on sequence numbers; carried: LANE_STATE (g, 2) of the batch's streams."""
         segments, numbers = batch.segments, batch.numbers
         known = batch.looked_at & (segments.length >= 0)
         placed, place = batch.groups, None
         if not known.all():
-            placed = Groups.by_stream(numbers, np.flatnonzero(known))
+            self._state.put_lanes(placed.slot, carried)
+            placed = Groups.by_stream(numbers, known.nonzero()[0])
             placed.slot = self._state.slots(placed.stream)
             place = np.searchsorted(batch.groups.stream, placed.stream)
+            carried = self._state.lanes(placed.slot)
         lanes = Lanes.lay_out(placed)
-        carried = self._state.lane.take(placed.slot, axis=0)
         columns = LaneColumns(segments, lanes, carried, marks._scales, marks._round_trips, batch.repeats_syn, place)
         columns.evaluate()
         marks._columns, marks._placed = columns, placed
-        marked = np.flatnonzero(columns.mask != 0)
+        marked = (columns.mask != 0).nonzero()[0]
         marks.mask[lanes.segment[marked]] = columns.mask[marked]
         if len(columns.duplicate):
             latest = columns.latest_change(columns.duplicate)
@@ -276,7 +279,7 @@ class TcpMarks:
         shown = segments.header_ok & segments.options_ok
         if not (shown & known).all():
             marks.mask[~(shown & (segments.length >= 0))] = 0
-        reused = np.flatnonzero(numbers.reused)
+        reused = numbers.reused.nonzero()[0]
         marks.mask[reused[shown[reused]]] |= np.uint16(Mark.REUSED_PORTS)
         marks.mask[~batch.looked_at] = np.uint16(Mark.CAPTURED_TWICE)
 
@@ -286,13 +289,12 @@ class TcpMarks:
         known: bool (m,) segments of known length, second captures not among them
         """
         found = [columns.lanes.segment[places] for places in columns.trigger]
-        found.append(np.flatnonzero(batch.looked_at & ~known))
-        segment = distinct(np.concatenate(found))
-        if not len(segment):
-            return {}
-        group_of = batch.groups.group_of_each()
-        group, first = np.unique(group_of[segment], return_index=True)
-        return dict(zip(group.tolist(), segment[first].tolist(), strict=True))
+        if not known.all():
+            found.append((batch.looked_at & ~known).nonzero()[0])
+        segment = np.sort(np.concatenate(found))[::-1] if found else np.zeros(0, np.int64)
+        group = np.searchsorted(batch.groups.stream, batch.numbers.stream[segment])
+        first = dict(zip(group.tolist(), segment.tolist(), strict=True))  # of several of one group the first one stays
+        return dict(sorted(first.items()))
 
     def _packet_by_packet(self, batch: _Batch, marks: Marks, group: int, begin: int) -> None:
         """Tell one stream of the batch by the plain rules, from the segment ``begin`` on."""
@@ -359,7 +361,23 @@ class TcpMarks:
             marks.mask[first] &= np.uint16(~Mark.RETRANSMISSION & 0xFFFF)
         seen[lanes.lane[syn[answers]]] |= np.uint8(_SYN_ACK_SENT)
         seen[lanes.lane[syn[~answers]]] |= np.uint8(_PURE_SYN_SENT)
-        self._state.lane["syn_seen"][placed.slot] = seen.reshape(-1, 2)
+        lane = lanes.lane[syn]
+        self._state.lane["syn_seen"][placed.slot[lane >> 1], lane & 1] = seen[lane]
+
+
+def _follow_completeness(
+    segments: Segments, numbers: StreamNumbers, groups: Groups, flags: NDArray[np.uint16], carried: NDArray[Any]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return what each segment adds to tcp.completeness, in stream order, and what each stream had; carry it on.
+
+    flags: uint16 (m,) in stream order; carried: STREAM_STATE (g,)
+    """
+    opened, reused = numbers.opened[groups.order], numbers.reused[groups.order]
+    bits = completeness_bits(segments, groups, flags, opened, reused)
+    before = carried["completeness"].copy()
+    if len(bits):
+        carried["completeness"] = before | np.bitwise_or.reduceat(bits, groups.start)
+    return bits, before
 
 
 def _seen_before(

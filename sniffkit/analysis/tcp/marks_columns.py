@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
-from sniffkit.analysis.tcp.gaps import UNENDING, follow_gaps
+from sniffkit.analysis.tcp.gaps import UNENDING, EdgeLag, follow_gaps
+from sniffkit.analysis.tcp.lanes import copied
 from sniffkit.analysis.tcp.mark_names import Mark
 from sniffkit.analysis.tcp.marks_sequential import FAST_WITHIN_NS, MOST_UNACKNOWLEDGED, REORDERED_WITHIN_NS
 from sniffkit.analysis.tcp.sent_columns import HALF, SentColumns
@@ -31,9 +32,11 @@ class LaneColumns(SentColumns):
 
     repeats_syn: bool (m,) by segment; group: int64 (g,) place of each stream in ``scales`` and ``round_trips``, None
                  where it is the same
-    mask:      uint16 (n,) bits of ``Mark``; duplicate: int64, the places of duplicate acks; beyond: int64, of acks past
-               all that was seen of the other side
-    edge_lag: for each lane with gaps, the segments after and up to which its contiguous edge stands at a number
+    mask:      uint16 (n,) bits of ``Mark``; duplicate: int64, the places of duplicate acks
+    shut:      int64, the places where the window is 0, heads among them
+    other_next: uint32 (n,) ``next`` of the other side's latest row; past_other: int32 (n,) how far the row acknowledges
+               past it; beyond: int64, the places of acks that do
+    edge_lag: where the contiguous edges of lanes with gaps stand still
     """
 
     scales: WindowScales
@@ -41,7 +44,7 @@ class LaneColumns(SentColumns):
     repeats_syn: NDArray[np.bool_]
     group: NDArray[np.int64] | None = None
 
-    edge_lag: dict[int, list[tuple[int, int, int]]] = field(init=False, default_factory=dict)
+    edge_lag: EdgeLag = field(init=False, default_factory=EdgeLag.nowhere)
 
     def evaluate(self) -> None:
         """Fill ``mask`` and ``trigger`` (places in lane order)."""
@@ -73,7 +76,7 @@ class LaneColumns(SentColumns):
 
     @cached_property
     def _changed(self) -> NDArray[np.int64]:
-        return np.flatnonzero(self.changes)
+        return self.changes.nonzero()[0]
 
     def latest_change(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the latest row, up to each of ``at``, in which its lane's acknowledgment number changed."""
@@ -81,7 +84,7 @@ class LaneColumns(SentColumns):
 
     @cached_property
     def _advanced(self) -> NDArray[np.int64]:
-        return np.flatnonzero(self.advances)
+        return self.advances.nonzero()[0]
 
     def _next_time(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return when the highest end up to each of the rows ``at`` was reached."""
@@ -95,16 +98,17 @@ class LaneColumns(SentColumns):
         np.not_equal(self.ack[1:], self.ack[:-1], out=self.changes[1:])
         self.changes[head] = True
         self._at_next = self.behind == 0
-        alone = self.only_rows(np.flatnonzero(self.behind == -1))
+        apart, behind = self.apart, self.behind[self.apart]
+        alone = apart[behind == -1]
         self.keep_alive = alone[(self.length[alone] <= 1) & ~self.closing[alone]]
         self._mark(self.keep_alive, Mark.KEEP_ALIVE)
-        jumps = self.only_rows(np.flatnonzero(self.behind > 0))
+        jumps = apart[behind > 0]
         self._mark(jumps[(self.next_before[jumps] != 0) & ((self.flags[jumps] & RST) == 0)], Mark.LOST_SEGMENT)
         # Nothing new, nothing confirmed: only the window may have changed. No heads are among them (they change).
-        still = np.flatnonzero(self._at_next & ~(self.changes | self.data | self.closing))
+        still = (self._at_next & ~(self.changes | self.data | self.closing)).nonzero()[0]
         same, open_window = self.window[still] == self.window[still - 1], self.window[still] != 0
         self._mark(still[open_window & ~same], Mark.WINDOW_UPDATE)
-        self.duplicate, self._shut = still[open_window & same], still[~open_window & same]
+        self.duplicate, self._still_shut = still[open_window & same], still[~open_window & same]
 
     def _against_the_other(self) -> None:
         """Marks that need the latest row of the other side."""
@@ -118,32 +122,32 @@ class LaneColumns(SentColumns):
             self._mark(self.duplicate[answers], Mark.KEEP_ALIVE_ACK)
             self.duplicate = self.duplicate[~answers]
         self._mark(self.duplicate, Mark.DUPLICATE_ACK)
-        zero = np.flatnonzero(self.window == 0)
-        if len(zero):
-            rows = self.only_rows(zero)
+        self.shut = (self.window == 0).nonzero()[0]
+        if len(self.shut):
+            rows = self.only_rows(self.shut)
             self._mark(rows[~self.closing[rows]], Mark.ZERO_WINDOW)
-            single = self.only_rows(np.flatnonzero((self.length == 1) & self._at_next))
+            single = ((self.length == 1) & self._at_next).nonzero()[0]
             probes = single[self.window[lanes.other[single]] == 0]
             if len(probes):
                 self.trigger.append(probes)
         if (last & Mark.ZERO_WINDOW_PROBE).any():
             probed = np.zeros(len(self.end), np.bool_)
             probed[head] = (last & Mark.ZERO_WINDOW_PROBE) != 0
-            self._mark(self._shut[probed[lanes.other[self._shut]]], Mark.ZERO_WINDOW_PROBE_ACK)
-        self._acked = self.ack[lanes.other]
+            self._mark(self._still_shut[probed[lanes.other[self._still_shut]]], Mark.ZERO_WINDOW_PROBE_ACK)
+        self._acked = self.ack.take(lanes.other)
         self._past = self.payload_end - self._acked
 
     def _find_full_windows(self) -> None:
         """Mark data that ends exactly where the window ends that the other side last announced."""
-        offered, settled, last = self.window[self.lanes.other], self.scales.settled, self.scales.last
+        offered, settled, last = self.window.take(self.lanes.other), self.scales.settled, self.scales.last
         if self.group is not None:
             settled, last = settled[self.group], last[self.group]
         shift = np.maximum(settled, 0)[:, ::-1].astype(np.uint32)
         may = self._past == offered
         may |= self._past == offered << self.lanes.spread(shift.reshape(-1))
         if (last >= 0).any():  # another scale may have held before
-            may |= self.lanes.segment <= self.lanes.spread(np.repeat(last, 2))
-        at = np.flatnonzero(may & self.data)
+            may |= self.lanes.segment <= last.repeat(self.lanes.size[0::2] + self.lanes.size[1::2])
+        at = (may & self.data).nonzero()[0]
         at = at[~self.closing[at]]
         if not len(at):
             return
@@ -159,19 +163,25 @@ class LaneColumns(SentColumns):
     def _acknowledge(self) -> None:
         """Find acks of octets never seen (they reset the other side's duplicates) and gaps they jump over."""
         lanes, head = self.lanes, self.lanes.head
-        other_next = self.next[lanes.other]
-        beyond = (self.ack - other_next).view(np.int32)
-        acks = ((self.flags & ACK) != 0) & (other_next != 0)
-        acks[head] = False
+        self.other_next = other_next = self.next.take(lanes.other)
+        self.past_other = beyond = (self.ack - other_next).view(np.int32)
         if beyond.min(initial=0) == HALF:
-            self.trigger.append(np.flatnonzero(acks & (beyond == HALF)))
-        unseen = acks & (beyond > 0)
-        opens = self.advances & ~self._at_next & (self.next_before != 0)
-        opens[head] = (self.lane_state["edge"] != self.lane_state["next"]).reshape(-1)
-        gaps = np.flatnonzero(opens)
-        self.beyond = np.flatnonzero(unseen)
+            self.trigger.append(self._confirming((beyond == HALF).nonzero()[0]))
+        self.beyond = self.unseen = self._confirming((beyond > 0).nonzero()[0])
+        gaps = self.apart[self.advances[self.apart] & (self.next_before[self.apart] != 0)]
+        lagging = head[(self.lane_state["edge"] != self.lane_state["next"]).reshape(-1)]
+        if len(lagging):
+            gaps = np.sort(np.concatenate((gaps, lagging)))
         if len(gaps):
-            follow_gaps(self, gaps, acks, unseen)
+            acks = ((self.flags & ACK) != 0) & (other_next != 0)
+            acks[head] = False
+            unseen = None
+            if len(self.beyond):
+                unseen = np.zeros(len(self.end), np.bool_)
+                unseen[self.beyond] = True
+            self.edge_lag = follow_gaps(self, gaps, acks, unseen)
+            if unseen is not None:
+                self.unseen = unseen.nonzero()[0]
         # A SYN sent again pulls `next` back to the edge: nothing to do if it is there already.
         again = self.among_special(SYN)
         again = again[(self.flags[again] & ACK) == 0]
@@ -182,7 +192,11 @@ class LaneColumns(SentColumns):
             pulled = (self.next_before[again] != 0) & (self.next_before[again] - self.sequence[again] != 1)
             pulled |= with_gap[lanes.lane[again]]
             self.trigger.append(again[pulled])
-        self.unseen = np.flatnonzero(unseen)
+
+    def _confirming(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return those of some places that acknowledge something."""
+        acks = ((self.flags[places] & ACK) != 0) & (self.other_next[places] != 0)
+        return self.only_rows(places[acks])
 
     def _begin_counting(self) -> None:
         """Find where duplicate acks begin to be counted; an ack of unseen octets sets the other side's count to -1."""
@@ -217,7 +231,7 @@ class LaneColumns(SentColumns):
     def _again(self) -> None:
         """Tell apart what was sent again and what was overtaken."""
         lanes = self.lanes
-        at = self.only_rows(np.flatnonzero((self.behind < 0) | (self.data & (self._past.view(np.int32) <= 0))))
+        at = ((self.behind < 0) | (self.data & (self._past.view(np.int32) <= 0))).nonzero()[0]
         length, behind, some = self.length[at], self.behind[at], self.data[at]
         last_octet = (behind == -1) & ((length > 1) | ~self.closing[at])  # no keep-alive, nor what may pass for one
         old = (behind < 0) & ~last_octet & self.sends[at] & (self.next_before[at] != 0)
@@ -260,7 +274,7 @@ class LaneColumns(SentColumns):
 
     def state_after(self) -> NDArray[Any]:
         """Return the state of all lanes after the batch: LANE_STATE (g, 2), what ``Side`` holds brought up to date."""
-        state = self.lane_state.copy()
+        state = copied(self.lane_state)
         for name, values in self._state(0, self.lanes.last, UNENDING).items():
             state[name] = values.reshape(-1, 2)
         return state
@@ -283,10 +297,9 @@ class LaneColumns(SentColumns):
         change = self.latest_change(place)
         carried = self.lane_state.reshape(-1)[first : first + len(place)]
         edge = self.next[place]
-        for lane in range(first, first + 2) if until != UNENDING else self.edge_lag:
-            for begin, end, value in self.edge_lag.get(lane, ()):
-                if begin < until <= end:
-                    edge[lane - first] = value
+        lag = self.edge_lag
+        lags = (lag.since < until) & (until <= lag.until) & (lag.lane >= first) & (lag.lane < first + len(place))
+        edge[lag.lane[lags] - first] = lag.edge[lags]
         duplicates = self.duplicates(place)
         if len(self.unseen):
             # Acks of unseen octets stand in the other lane, after its latest row before the next of this lane.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.segments import Segments
-    from sniffkit.analysis.tcp.lanes import CarriedState, Groups
+    from sniffkit.analysis.tcp.lanes import Groups
 
 UNKNOWN_SCALE, NO_SCALE = -1, -2
 """The window scale when the handshake was not seen, and when one side did not offer it (RFC 7323 section 2.2)."""
@@ -60,28 +60,39 @@ class WindowScales:
         return scale
 
 
-def window_scales(segments: Segments, groups: Groups, flags: NDArray[np.uint16], carried: CarriedState) -> WindowScales:
-    """Return the window scales in force in a batch and carry them on.
+def window_scales(
+    segments: Segments, groups: Groups, flags: NDArray[np.uint16], syn: NDArray[np.int64], begun: NDArray[np.int16]
+) -> WindowScales:
+    """Return the window scales in force in a batch.
 
-    flags: uint16 (m,) in stream order
+    flags: uint16 (m,) in stream order; syn: int64, the places of the SYNs there; begun: int16 (g, 2) before the batch
     """
-    scale = carried.lane["scale"][groups.slot]
-    begun = scale.copy()
+    begun, scale = begun.copy(), begun.copy()
     last = np.full(len(scale), -1)
-    said = np.flatnonzero(((segments.flags & SYN) != 0) | (segments.scale_shift >= 0))
-    if not len(said):
-        return WindowScales(begun, scale, last, said, np.zeros((0, 2), np.int16))
-    tells = np.zeros(len(flags), np.bool_)
-    tells[said] = segments.header_ok[said]
-    events = np.flatnonzero(tells[groups.order])
+    events = _saying(segments, groups, flags, syn)
     group, segment = groups.of[events], groups.order[events]
+    whole = segments.header_ok[segment]
+    if not whole.all():
+        events, group, segment = events[whole], group[whole], segment[whole]
     option = segments.scale_shift[segment]
     # a SYN whose options were cut does not say that it has none
-    syn = np.where(segments.options_ok[segment], flags[events] & (SYN | ACK), 0)
-    after = _settle(scale, group, groups.second[events], syn, option)
-    carried.lane["scale"][groups.slot] = scale
+    kind = np.where(segments.options_ok[segment], flags[events] & (SYN | ACK), 0)
+    after = _settle(scale, group, groups.second[events], kind, option)
     last[group] = segment
     return WindowScales(begun, scale, last, (group << _SEGMENT_BITS) + segment, after)
+
+
+def _saying(segments: Segments, groups: Groups, flags: NDArray[np.uint16], syn: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the places of segments that say something of the window scale: SYNs, and others with the option."""
+    others = (segments.scale_shift >= 0).nonzero()[0]
+    others = others[(segments.flags[others] & SYN) == 0]
+    if not len(others):
+        return syn
+    says = np.zeros(len(flags), np.bool_)
+    says[others] = True
+    says = says.take(groups.order)
+    says[syn] = True
+    return says.nonzero()[0]
 
 
 def _settle(
@@ -98,8 +109,10 @@ def _settle(
     after = np.empty((len(group), 2), np.int16)
     if not len(group):
         return after
-    begins = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
-    rank = np.arange(len(group)) - np.repeat(begins, np.diff(np.append(begins, len(group))))
+    place = np.arange(len(group))
+    begins = np.ones(len(group), np.bool_)
+    np.not_equal(group[1:], group[:-1], out=begins[1:])
+    rank = place - np.maximum.accumulate(np.where(begins, place, 0))
     for turn in range(min(int(rank.max()) + 1, _ROUNDS)):
         at = np.flatnonzero(rank == turn)
         of, side = group[at], second[at].astype(np.int64)
@@ -144,18 +157,16 @@ class InitialRoundTrips:
 
 
 def initial_round_trips(
-    segments: Segments, groups: Groups, flags: NDArray[np.uint16], carried: CarriedState
+    segments: Segments, groups: Groups, flags: NDArray[np.uint16], syn: NDArray[np.int64], carried: NDArray[Any]
 ) -> InitialRoundTrips:
     """Return the initial round-trip times in a batch and carry them on.
 
     It is the time from the newest SYN to the first segment with ACK and without SYN.
-    flags: uint16 (m,) in stream order
+    flags: uint16 (m,) in stream order; syn: int64, the places there of SYNs without ACK; carried: STREAM_STATE (g,)
     """
-    begun = carried.stream["initial_rtt_ns"][groups.slot]
-    syn_time = carried.stream["syn_time_ns"][groups.slot]
+    begun, syn_time = carried["initial_rtt_ns"].copy(), carried["syn_time_ns"].copy()
     told = InitialRoundTrips(begun, begun, np.full(len(begun), _NEVER))
-    syn = np.flatnonzero((flags & (SYN | ACK)) == SYN)
-    waiting = np.flatnonzero((begun == 0) & (syn_time != 0))
+    waiting = ((begun == 0) & (syn_time != 0)).nonzero()[0]
     if not len(syn) and not len(waiting):
         return told
     sent = segments.time_ns[groups.order[syn]]
@@ -164,7 +175,7 @@ def initial_round_trips(
     place = np.concatenate((groups.start[waiting], syn + 1))
     group, since = np.concatenate((waiting, of)), np.concatenate((syn_time[waiting], sent))
     syn_time[of] = sent
-    carried.stream["syn_time_ns"][groups.slot] = syn_time
+    carried["syn_time_ns"] = syn_time
     asks = np.flatnonzero((since != 0) & (begun[group] == 0))
     answer = _first_answer(segments, groups, flags, place[asks], group[asks], since[asks])
     found = np.flatnonzero(answer >= 0)
@@ -174,7 +185,7 @@ def initial_round_trips(
     told.settled = begun.copy()
     told.settled[group] = np.where(time == NO_TIME, 0, time) - since[asks[found]]
     told.since[group] = segment
-    carried.stream["initial_rtt_ns"][groups.slot] = told.settled
+    carried["initial_rtt_ns"] = told.settled
     return told
 
 
@@ -192,7 +203,7 @@ def _first_answer(
     segment a turn: the answer is nearly always the second one.
     """
     answer = np.full(len(place), -1)
-    end = np.append(groups.start[1:], len(flags))[group]
+    end = groups.last[group] + 1
     going = np.arange(len(place))
     for _ in range(_TURNS):
         going = going[place[going] < end[going]]

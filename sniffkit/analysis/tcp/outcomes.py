@@ -13,7 +13,6 @@ import numpy as np
 from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED, outcome_of
 from sniffkit.analysis.segments import ACK, RST, SYN
 from sniffkit.analysis.tcp.conversations import TcpConversations
-from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.tcp.word_events import Events
 from sniffkit.analysis.tcp.words import TcpWords
 from sniffkit.analysis.time_stamps import MOST_NS, elapsed_ns
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from sniffkit.analysis.flows.stream_table import StreamTable
     from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.streams import StreamNumbers
+    from sniffkit.analysis.tcp.lanes import Groups
     from sniffkit.analysis.tcp.marks import Marks
 
 COURSE = (
@@ -95,15 +95,13 @@ class TcpOutcomes:
         look, given_up = self._ordinary.feed(segments, numbers, marks)
         if len(given_up):
             self._look_back(given_up, marks)
-        rows = np.flatnonzero(look)
-        if not len(rows):
+        if not look.any():
             return
+        rows, groups = marks.by_stream().choose(look)
         some, chosen = segments.take(rows), chosen_numbers(numbers, rows)
-        groups = Groups.by_stream(chosen)
         told = self._states.feed(some, chosen, twice, groups)
         self._add_course(told.told, chosen.stream)
-        own, other = marks.highest_before()
-        only = _ChosenMarks(marks.mask[rows], groups, marks.told_singly()[rows], (own[rows], other[rows]))
+        only = _ChosenMarks(marks.mask[rows], groups, marks.told_singly()[rows], marks.highest_before(rows))
         self._zeek.feed(some, chosen, cast("Marks", only))
 
     def open(self) -> NDArray[np.int64]:

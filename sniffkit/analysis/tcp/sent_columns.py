@@ -33,11 +33,12 @@ class SentColumns:
     """Columns of a batch in lane order (n,), heads holding carried state.
 
     lane_state: LANE_STATE (g, 2)
-    flags, sequence, length, ack, window, time: as in ``Segments``; window uint32
+    flags, sequence, length, ack, window, time: as in ``Segments``; length and window uint32
     payload_end, end: uint32, after the payload, and after SYN and FIN too; at heads ``end`` is where ``next`` begins
     data: bool, has payload; closing: bool, has SYN, FIN or RST; special: int64, the places where it has
     next, next_before: uint32, the highest end up to each row and before it, 0 = none yet
-    advances: bool, the row moves ``next`` (heads do); behind: int32, how far the row begins after ``next_before``
+    advances: bool, the row moves ``next`` (heads do); behind: int32, how far the row begins after ``next_before``, 0 at
+                heads; apart: int64, the places where it does not begin there
     trigger:    places from which on columns cannot tell a stream
     """
 
@@ -56,26 +57,16 @@ class SentColumns:
         segments, lanes, state = self.segments, self.lanes, self.lane_state.reshape(-1)
         self.flags = lanes.column(segments.flags, np.where(state["first_ack"], SYN, ACK))
         self.sequence = lanes.column(segments.sequence, 0)
-        self.length = lanes.column(segments.length, 0)
+        self.length = lanes.column(segments.length.astype(np.uint32), 0)  # known: a header says at most 2^32 - 1
         self.ack = lanes.column(segments.acknowledgment, state["ack"])
         self.window = lanes.column(segments.window.astype(np.uint32), state["window"])
         self.time = lanes.column(segments.time_ns, state["ack_time_ns"])
         self.data = self.length > 0
         self.closing = (self.flags & (SYN | FIN | RST)) != 0
-        self.special = np.flatnonzero(self.closing)
-        self.payload_end = self.sequence + self.length.astype(np.uint32)
+        self.special = self.closing.nonzero()[0]
+        self.payload_end = self.sequence + self.length
         self.end = self.payload_end.copy()
         self.end[self.special[(self.flags[self.special] & (SYN | FIN)) != 0]] += np.uint32(1)
-
-    @cached_property
-    def rows(self) -> NDArray[np.bool_]:
-        """Which places are no heads."""
-        return ~self.lanes.is_head
-
-    @cached_property
-    def place(self) -> NDArray[np.int64]:
-        """The places, counted."""
-        return np.arange(len(self.end))
 
     @cached_property
     def sends(self) -> NDArray[np.bool_]:
@@ -104,7 +95,7 @@ class SentColumns:
         head, size = self.lanes.head, self.lanes.size
         carried = self.lane_state["next"].reshape(-1)
         unset = carried == 0
-        begins = np.flatnonzero(unset & (size > 1))  # lanes whose first segment sets ``next``
+        begins = (unset & (size > 1)).nonzero()[0]  # lanes whose first segment sets ``next``
         self.start = carried.copy()
         self.start[begins] = self.end[head[begins] + 1]
         self.end[head] = self.start
@@ -114,26 +105,28 @@ class SentColumns:
         falls[head[1:] - 1] = False
         self.advances = np.empty(len(self.end), np.bool_)
         np.greater(step, 0, out=self.advances[1:])
-        fallen = np.flatnonzero(falls)
+        fallen = falls.nonzero()[0]
         if len(fallen):
             self._keep_highest(self.lanes.lane[fallen])
         self.next[head[unset]] = 0
         self.advances[head] = self.advances[head[begins] + 1] = True
-        zeros = self.only_rows(np.flatnonzero(self.end == 0))
+        zeros = self.only_rows((self.end == 0).nonzero()[0])
         if len(zeros):
             self._ends_of_zero(zeros, unset)
         self.next_before = np.empty_like(self.next)
         self.next_before[1:], self.next_before[:1] = self.next[:-1], self.next[:1]
         self.behind = (self.sequence - self.next_before).view(np.int32)
-        if self.behind.min(initial=0) == HALF:
-            apart = self.only_rows(np.flatnonzero(self.behind == HALF))
-            self.trigger.append(apart[self.next_before[apart] != 0])
+        self.behind[head] = 0
+        self.apart = (self.behind != 0).nonzero()[0]
+        halfway = self.apart[self.behind[self.apart] == HALF]
+        if len(halfway):
+            self.trigger.append(halfway[self.next_before[halfway] != 0])
 
     def _keep_highest(self, lanes: NDArray[np.int64]) -> None:
         """Find the highest ends in lanes in which they do not only rise; lanes: int64, may repeat."""
         chosen = np.zeros(len(self.lanes.head), np.bool_)
         chosen[lanes] = True
-        at = np.flatnonzero(self.lanes.spread(chosen))
+        at = self.lanes.spread(chosen).nonzero()[0]
         end, is_head = self.end[at], self.lanes.is_head[at]
         size = self.lanes.size[chosen]
         head = np.cumsum(size) - size

@@ -12,12 +12,12 @@ import numpy as np
 
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.streams import sorted_rows
+from sniffkit.analysis.tcp.lanes import runs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.segments import Segments
-    from sniffkit.analysis.streams import StreamNumbers
     from sniffkit.analysis.tcp.marks_columns import LaneColumns
 
 BEGUN = 1
@@ -79,7 +79,7 @@ class Events:
 class WordRows:
     """The segments of a batch in lane order, with what was kept of each stream.
 
-    notable: int64, places of SYN, FIN and RST; full: bool (n,) acks of all that the other side has sent
+    notable: int64, places of SYN, FIN and RST; full: bool (n,) acks of all that the other side has sent (heads, too)
     repeats: int64, places of data that was sent before, rank: how many repeats of the direction came before each
     """
 
@@ -87,15 +87,14 @@ class WordRows:
         """Lay out; seen: uint16 (p,) bits kept of each stream, repeats: uint16 (p, 2) by direction."""
         lanes = columns.lanes
         self._columns, self._lanes, self._seen, self._repeats = columns, lanes, seen, repeats
-        flags = columns.flags
-        self._own, self._other = columns.next_before, columns.next[lanes.other]
+        self._own, self._other = columns.next_before, columns.other_next
         self._advance = (columns.end - self._own).view(np.int32)
-        self._behind = self._other - columns.ack  # of an ack that confirms nothing unseen: how much it leaves open
-        self.notable = np.flatnonzero(((flags & (SYN | FIN | RST)) != 0) & columns.rows)
-        counted = np.bincount(lanes.lane[self.notable] >> 1, minlength=len(seen))
-        self._counted = (seen >> np.uint16(_COUNTED)) + counted
-        self.full = columns.rows & ((flags & ACK) != 0) & (self._behind == 0)
-        self.repeats = np.flatnonzero((columns.length > 0) & (self._advance <= 0) & columns.rows & ((flags & SYN) == 0))
+        self.notable = columns.among_special(SYN | FIN | RST)
+        self._new = np.bincount(lanes.lane[self.notable] >> 1, minlength=len(seen))
+        self._counted = (seen >> np.uint16(_COUNTED)) + self._new
+        self.full = ((columns.flags & ACK) != 0) & (columns.past_other == 0)
+        again = (columns.data & (self._advance <= 0)).nonzero()[0]
+        self.repeats = again[(columns.flags[again] & SYN) == 0]
         lane = lanes.lane[self.repeats]
         self.rank = np.arange(len(lane)) - np.searchsorted(lane, lane) + repeats.reshape(-1)[lane]
 
@@ -113,39 +112,45 @@ class WordRows:
 
     def _since(self, bit: int, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return for each lane the place after which one of ``places`` has come: its head where that was kept."""
-        first = self._first(places)
         since = np.full(len(self._lanes.head), _NEVER)
-        since[self._lanes.lane[first]] = first
+        since[self._lanes.lane[places[::-1]]] = places[::-1]  # of several of one lane the first one stays
         return np.where(self._kept(bit), self._lanes.head, since)
 
-    def odd(self, numbers: StreamNumbers) -> NDArray[np.bool_]:
+    def odd(self) -> NDArray[np.bool_]:
         """Return the streams of which a segment is out of the ordinary: bool (p,)."""
         columns, lanes = self._columns, self._lanes
-        flags = columns.flags
-        reset = (flags & RST) != 0
-        odd: NDArray[np.bool_] = ((flags & ACK) == 0) | (self._other == 0) | (self._own == 0)
-        odd |= self._behind > _NEAR
-        odd |= (self._advance + np.int32(_NEAR)).view(np.uint32) > 2 * _NEAR
-        odd |= numbers.acknowledgment[lanes.segment] == 0
-        odd &= (flags & (SYN | RST)) == 0
-        odd |= (columns.window == 0) & ~reset
-        odd[self._older_acks()] = True
-        finished = self._since(_FIN, self.notable[(flags[self.notable] & FIN) != 0])
-        odd |= (finished[lanes.lane] < columns.place) & (self._advance > 0) & ~reset
-        odd[self.notable] |= self._odd_notable(finished)
-        odd[self.repeats[self.rank >= _MOST_REPEATS]] = True
-        odd &= columns.rows
-        streams: NDArray[np.bool_] = np.logical_or.reduceat(odd, lanes.head[0::2])
-        streams |= self._counted > _MOST_COUNTED
+        flags, notable = columns.flags, self.notable
+        strange = ((flags & ACK) == 0) | (self._other == 0) | (self._own == 0) | (columns.past_other < -_NEAR)
+        strange |= (self._advance + np.int32(_NEAR)).view(np.uint32) > 2 * _NEAR
+        at = columns.only_rows(strange.nonzero()[0])
+        shut = columns.only_rows(columns.shut)
+        finished = self._since(_FIN, notable[(flags[notable] & FIN) != 0])
+        late = self._after(finished)
+        odd = (
+            at[(flags[at] & (SYN | RST)) == 0],
+            shut[(flags[shut] & RST) == 0],
+            late[(self._advance[late] > 0) & ((flags[late] & RST) == 0)],
+            self._older_acks(),
+            notable[self._odd_notable(finished)],
+            self.repeats[self.rank >= _MOST_REPEATS],
+        )
+        streams = self._counted > _MOST_COUNTED
+        streams[lanes.lane[np.concatenate(odd)] >> 1] = True
         return streams
+
+    def _after(self, since: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the places behind the one ``since`` (of each lane, _NEVER: none) up to the end of its lane."""
+        some = since != _NEVER
+        begin = since[some] + 1
+        return runs(begin, self._lanes.last[some] + 1 - begin)
 
     def _older_acks(self) -> NDArray[np.int64]:
         """Return the places of acks that are older than the one before: what counts is then not the latest one."""
         columns = self._columns
-        at = np.flatnonzero((columns.ack[1:] - columns.ack[:-1]).view(np.int32) < 0) + 1
+        at = ((columns.ack[1:] - columns.ack[:-1]).view(np.int32) < 0).nonzero()[0] + 1
         flags, before = columns.flags[at], columns.flags[at - 1]
-        older: NDArray[np.int64] = at[(flags & before & ACK != 0) & (flags & (SYN | RST) == 0) & (self._own[at] != 0)]
-        return older
+        older = at[(flags & before & ACK != 0) & (flags & (SYN | RST) == 0) & (self._own[at] != 0)]
+        return columns.only_rows(older)
 
     def _odd_notable(self, finished: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Return which SYNs, FINs and RSTs are out of the ordinary; finished: by lane, as of ``_since``."""
@@ -154,7 +159,7 @@ class WordRows:
         own, other, advance, full = self._own[at], self._other[at], self._advance[at], self.full[at]
         syn, fin, rst, ack = ((flags & bit) != 0 for bit in (SYN, FIN, RST, ACK))
         second = (lane & 1) != 0
-        some = columns.length[at] > 0
+        some = columns.data[at]
         odd: NDArray[np.bool_] = (syn & (fin | rst)) | (fin & rst) | ((syn | rst) & some)
         odd |= syn & (((own != 0) & (advance != 0)) | (second != ack) | (ack & ((other == 0) | ~full)))
         odd |= fin & ((advance < 0) | ((finished[lane] >= at) & (advance <= 0)))
@@ -169,43 +174,39 @@ class WordRows:
     def events(self, segments: Segments, stream: NDArray[np.int64], ordinary: NDArray[np.bool_]) -> Events:
         """Return the events of the streams that are ordinary, bool (p,); stream: int64 (p,) their numbers."""
         columns, lanes = self._columns, self._lanes
-        quiet = columns.rows.copy()
-        quiet[self.notable] = False
-        some = columns.length > 0
-        in_word = ~quiet & columns.rows
-        in_word[self._first_whole(np.flatnonzero(quiet & self.full))] = True
+        quiet = ~(columns.closing | lanes.is_head)
+        in_word = np.zeros(len(quiet), np.bool_)
+        in_word[self.notable] = True
+        in_word[self._first_whole(quiet & self.full)] = True
         self._has = {}
-        for bit, which in ((_DATA, quiet & some), (_BARE, quiet & ~some)):
-            first = self._has[bit] = self._first(np.flatnonzero(which))
-            in_word[first[~self._kept(bit)[lanes.lane[first]]]] = True
+        for bit, which in ((_DATA, quiet & columns.data), (_BARE, quiet & ~columns.data)):
+            first = self._has[bit] = self._first((which & lanes.spread(~self._kept(bit))).nonzero()[0])
+            in_word[first] = True
         in_word[self.repeats[self.rank == 0]] = True
         event = in_word.copy()
         event[self.repeats] = True
-        at = np.flatnonzero(event)
+        at = lanes.place[event.take(lanes.place).nonzero()[0]]  # in stream order
         group = lanes.lane[at] >> 1
         here = ordinary[group]
-        at, group = at[here], group[here]
-        order = np.argsort(group * len(segments) + lanes.segment[at])
-        return self._take(segments, at[order], stream[group[order]], in_word)
+        return self._take(segments, at[here], stream[group[here]], in_word)
 
-    def _first_whole(self, whole: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the first of each direction that acknowledges all, in each run between SYNs, FINs and RSTs."""
-        lanes = self._lanes
-        count = np.zeros(len(lanes.lane), np.int64)
-        count[self.notable] = 1
-        count = np.cumsum(count)
-        head = lanes.head.reshape(-1, 2)
-        last = np.append(lanes.head[1:], len(count)).reshape(-1, 2) - 1
-        begin, end = count[head].sum(axis=1), count[last].sum(axis=1)  # before and after each stream's segments, twice
-        lane = lanes.lane[whole]
-        group = lane >> 1
-        run = count[whole] + count[lanes.other[whole]]  # both sides' notable segments before it, plus ``begin``
-        first = np.ones(len(whole), np.bool_)
-        first[1:] = (run[1:] != run[:-1]) | (lane[1:] != lane[:-1])
-        self._interrupted = end != begin
-        self._whole_last = lane[first & (run == end[group])]
-        first &= ~(self._kept(_FULL)[lane] & (run == begin[group]))
-        return whole[first]
+    def _first_whole(self, whole: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Return the first of each direction that acknowledges all, in each run between SYNs, FINs and RSTs.
+
+        whole: bool (n,) what acknowledges all
+        """
+        lanes, notable = self._lanes, self.notable
+        # In either lane of a stream, the row before which each run begins: a head, or the latest one so far.
+        lane, other = lanes.lane[notable], lanes.other[notable]
+        latest, latest_other = lanes.head.copy(), lanes.head.copy()
+        latest[lane], latest_other[lane ^ 1] = notable, other
+        before = np.concatenate((lanes.head[~self._kept(_FULL)], notable, other))
+        upto, places = whole.cumsum(), whole.nonzero()[0]
+        end = upto[lanes.last]
+        self._whole_last = (upto[np.maximum(latest, latest_other)] < end).nonzero()[0]
+        following = upto[before]
+        first: NDArray[np.int64] = places[following[following < end[lanes.lane[before]]]]
+        return first
 
     def _take(
         self, segments: Segments, at: NDArray[np.int64], stream: NDArray[np.int64], in_word: NDArray[np.bool_]
@@ -228,7 +229,7 @@ class WordRows:
             flags,
             sequence,
             columns.ack[at],
-            length,
+            length.astype(np.int64),
             segments.window[rows],
             segments.scale_shift[rows],
             own,
@@ -244,7 +245,7 @@ class WordRows:
         lane_of, flags = self._lanes.lane, self._columns.flags[self.notable]
         seen = self._seen | np.uint16(BEGUN)
         # What was acknowledged since the latest notable segment counts only if that is the last run of the batch.
-        seen[self._interrupted] &= np.uint16(~(_FULL * 3) & 0xFFFF)
+        seen[self._new > 0] &= np.uint16(~(_FULL * 3) & 0xFFFF)
         for bit, lane in (
             (_FULL, self._whole_last),
             (_DATA, lane_of[self._has[_DATA]]),

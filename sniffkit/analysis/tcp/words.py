@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.analysis.endpoint_pairs import grown
+from sniffkit.analysis.endpoint_pairs import distinct, grown
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.tcp.gaps import UNENDING
 from sniffkit.analysis.tcp.mark_names import Mark
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.streams import StreamNumbers
-    from sniffkit.analysis.tcp.lanes import Groups
     from sniffkit.analysis.tcp.marks import Marks
 
 _GIVEN_UP = 2
@@ -50,10 +49,9 @@ class TcpWords:
     ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
         """Take what is ordinary of a batch.
 
-        Returns which segments must be looked at, bool (m,), and the streams given up in this batch, ascending: what was
-        kept of them (``of``) comes before their segments of the batch.
+        Returns of which streams, as ``marks.by_stream`` has them, all segments must be looked at, bool (g,), and the
+        streams given up in this batch, ascending: what was kept of them (``of``) comes before those segments.
         """
-        count = len(segments)
         highest = int(numbers.stream.max()) + 1
         if highest > len(self._seen):
             size = max(1024, highest + highest // 2)
@@ -63,12 +61,12 @@ class TcpWords:
         first = groups.order[groups.start]
         begun, given_up = (seen & BEGUN) != 0, (seen & _GIVEN_UP) != 0
         begins = ~begun & numbers.opened[first] & ((segments.flags[first] & (SYN | ACK | FIN | RST)) == SYN)
-        look = given_up | _odd_groups(numbers, marks, groups) | ~(begun | begins)
+        look = given_up | _odd_groups(segments, numbers, marks) | ~(begun | begins)
         columns, placed = marks.lanes()
         if columns is not None and len(placed.stream):
             at = slice(None) if placed is groups else np.searchsorted(groups.stream, placed.stream)
             rows = WordRows(columns, seen[at], self._repeats[placed.stream])
-            look[at] |= rows.odd(numbers)
+            look[at] |= rows.odd()
             kept = rows.events(segments, placed.stream, ~look[at])
             if len(kept):
                 self._parts.append(kept)
@@ -77,9 +75,7 @@ class TcpWords:
         new = look & begun & ~given_up
         self._gone |= bool(new.any())
         self._seen[groups.stream] = np.where(look, np.uint16(BEGUN | _GIVEN_UP), seen)
-        looked_at = np.zeros(count, np.bool_)
-        looked_at[groups.order] = look[groups.of]
-        return looked_at, groups.stream[new]
+        return look, groups.stream[new]
 
     def events(self) -> Events | None:
         """Return everything that is kept, sorted by stream; None where that is nothing."""
@@ -143,22 +139,27 @@ def _with_open_gap(marks: Marks) -> NDArray[np.int64]:
     columns, placed = marks.lanes()
     if columns is None:
         return np.zeros(0, np.int64)
-    lanes = np.array(sorted(columns.edge_lag), np.int64)
-    unending = [any(until == UNENDING for _, until, _ in columns.edge_lag[lane]) for lane in lanes.tolist()]
-    streams: NDArray[np.int64] = placed.stream[lanes[np.array(unending, np.bool_) | still_missing(columns, lanes)] >> 1]
+    lag = columns.edge_lag
+    if not len(lag.lane):
+        return lag.lane
+    lanes = distinct(lag.lane)
+    lacking = np.concatenate((lag.lane[lag.until == UNENDING], lanes[still_missing(columns, lanes)]))
+    streams: NDArray[np.int64] = placed.stream[lacking >> 1]
     return streams
 
 
-def _odd_groups(numbers: StreamNumbers, marks: Marks, groups: Groups) -> NDArray[np.bool_]:
+def _odd_groups(segments: Segments, numbers: StreamNumbers, marks: Marks) -> NDArray[np.bool_]:
     """Return which streams have a segment that marks or numbers call out of the ordinary: bool (g,)."""
-    _, placed = marks.lanes()
+    groups, (_, placed) = marks.by_stream(), marks.lanes()
     odd = np.zeros(len(groups.stream), np.bool_)
     if placed is not groups:  # headers of unknown length and second captures have no place in a lane
         left = np.bincount(groups.of, minlength=len(odd))
         left[np.searchsorted(groups.stream, placed.stream)] -= np.bincount(placed.of, minlength=len(placed.stream))
         odd |= left > 0
-    segment = np.flatnonzero(((marks.mask & np.uint16(_ODD)) != 0) | (numbers.reused & ~numbers.opened))
-    streams = np.concatenate((numbers.stream[segment], _with_open_gap(marks)))
+    segment = (((marks.mask & np.uint16(_ODD)) != 0) | (numbers.reused & ~numbers.opened)).nonzero()[0]
+    nothing = (numbers.acknowledgment == 0).nonzero()[0]  # confirmed, not even the SYN
+    nothing = nothing[(segments.flags[nothing] & (SYN | RST)) == 0]
+    streams = np.concatenate((numbers.stream[segment], numbers.stream[nothing], _with_open_gap(marks)))
     odd[np.searchsorted(groups.stream, streams)] = True
     odd[marks.groups_told_singly()] = True
     return odd

@@ -32,7 +32,7 @@ class NoWords(TcpWords):
     """Nothing is taken for ordinary: every segment goes to the state machines."""
 
     def feed(self, segments, numbers, marks):
-        return np.ones(len(segments), np.bool_), np.zeros(0, np.int64)
+        return np.ones(len(marks.by_stream().stream), np.bool_), np.zeros(0, np.int64)
 
     def forget(self, streams) -> None:
         pass
