@@ -26,6 +26,9 @@ STYLES = {"open": "green", "opening": "yellow", "closing": "magenta", "time-wait
 GAP = 2
 """Cells between two columns."""
 
+_TOGETHER, _DONE = "\x1b[?2026h", "\x1b[?2026l"
+"""What comes between is shown at once, without flicker, by terminals that know this; the others pass it over."""
+
 FRAME_LINES = 3
 """Lines that are no connection: headings, the status, one to spare."""
 
@@ -64,7 +67,10 @@ class LiveTable:
         if lines == self._lines:
             return
         self._lines = lines
+        self._screen.stream.write(_TOGETHER)
         self._live.update(Group(*(self._text(line, style) for line, style in lines)), refresh=True)
+        self._screen.stream.write(_DONE)
+        self._screen.stream.flush()
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -27,12 +27,16 @@ class StatusLine:
         piped = not sys.stdout.isatty() and _is_pipe(sys.stdout)
         self.shown = sys.stderr.isatty() and not piped and os.environ.get("TERM") != "dumb"
         self._drawn = False
+        self._text = ""
 
     def draw(self, parts: Sequence[tuple[str, ...]]) -> None:
         """Draw the parts, each in the longest of its forms that has room beside the others."""
         if not self.shown:
             return
         text = fitted(parts, self._width() - 1, self._screen.show)
+        if self._drawn and text == self._text:
+            return
+        self._text = text
         sys.stdout.flush()
         # The cursor waits at the line's begin, hidden: a window made narrower breaks the line in two, and from there
         # on all of it is erased.
@@ -42,7 +46,7 @@ class StatusLine:
 
     def spoiled(self) -> None:
         """Take note that the terminal wrote ``^C`` where the line stands: it goes with the line."""
-        self._drawn = self.shown
+        self._drawn, self._text = self.shown, ""
 
     def clear(self) -> None:
         """Take the line away."""
