@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import GRE, Dot1Q, Ether
+from scapy.layers.l2 import ARP, GRE, Dot1Q, Ether
 from scapy.packet import Raw
 
 from sniffkit.errors import SniffkitError
@@ -21,7 +22,7 @@ from sniffkit.protocols.checksums import checksum_good
 from sniffkit.protocols.columns import PROTOCOLS, Columns, protocol_of
 from sniffkit.protocols.header import Form
 from sniffkit.protocols.packet import read_packet
-from sniffkit.sources.batch import Batch
+from sniffkit.sources.batch import Batch, Heads
 from tests.protocols.batches import batch_of
 from tests.protocols.reference import CORPUS, DENSE, FRAME, SPARSE, captures, ours, printed, theirs
 from tests.protocols.test_packet import ETHER, MADE, V4, V6
@@ -182,6 +183,29 @@ def test_headers_far_behind_a_packets_first_octets_are_read_like_near_ones() -> 
         index, values = Columns(batch_of(some)).sparse("tcp.options.timestamp.tsval")
         assert index.tolist() == list(range(len(some)))
         assert set(values.tolist()) == {7}
+
+
+def test_headers_are_the_same_wherever_they_stand_in_their_packets() -> None:
+    """Where all stand at the same place they are taken from there; else each one is looked for."""
+    far = ETHER / Dot1Q(vlan=1) / V4 / TCP(sport=1, dport=2, seq=3)
+    near, other = ETHER / V4 / TCP(sport=4, dport=5, seq=6), ETHER / ARP()
+    longer = ETHER / IP(src="10.0.0.1", dst="10.0.0.2", options=[IPOption_NOP()] * 4) / TCP(sport=7, dport=8, seq=9)
+    for some in ([near] * 3, [near, other, near], [near, far], [near, longer, other, far], [longer] * 2):
+        whole = batch_of([bytes(packet) for packet in some])
+        assert differences(whole) == []
+        ahead = Heads.gather(np.concatenate((np.zeros(16, np.uint8), whole.octets)), whole.offset + 16, 16)
+        given = Columns(replace(whole, heads=replace(ahead, offset=whole.offset)))  # as a reader of files gives them
+        for field in ("tcp.srcport", "tcp.seq_raw", "ip.src"):
+            assert given[field].tolist() == Columns(whole)[field].tolist()
+
+
+def test_which_headers_have_an_option_is_known_without_reading_it() -> None:
+    usual = bytes(ETHER / V4 / TCP(options=[("NOP", None), ("NOP", None), ("Timestamp", (1, 2))]))
+    syn = bytes(ETHER / V4 / TCP(flags="S", options=[("MSS", 1460), ("Timestamp", (9, 0))]))
+    bare = bytes(ETHER / V4 / TCP())
+    columns = Columns(batch_of([bare, syn, usual, bare, usual, syn]))
+    assert columns.having("tcp.options.timestamp.tsval").tolist() == [1, 2, 4, 5]
+    assert columns.having("tcp.options.mss_val").tolist() == [1, 5]
 
 
 @pytest.mark.parametrize(("shape", "found"), [

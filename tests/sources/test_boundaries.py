@@ -88,6 +88,36 @@ def test_whatever_the_octets_both_ways_agree(data: st.DataObject) -> None:
     assert (starts.tolist(), position) == follow(buffer, 0, len(octets), chain)
 
 
+def test_lanes_that_arrive_early_wait_for_none() -> None:
+    """Small packets first, then large ones: the lanes over these are done after a few steps."""
+    small, large = records(1, 600, longest=100), records(2, 150, longest=300)
+    _, used = by_loop(small, len(small) - 256)
+    buffer = np.concatenate((small[:used], large))
+    filled = len(buffer) - 256
+    assert follow_in_lanes(buffer, 0, filled, PCAP, SECONDS) is not None
+    starts, position = find_records(buffer, 0, filled, PCAP, SECONDS)
+    assert (starts.tolist(), position) == by_loop(buffer, filled)
+
+
+def test_a_large_buffer_has_longer_lanes_not_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boundaries, "MOST_LANES", 20)
+    buffer = records(3, 900)
+    filled = len(buffer) - 256
+    seen: list[int] = []
+    find = SECONDS.pattern
+
+    class Counted:
+        def search(self, *where: object) -> re.Match[bytes] | None:
+            seen.append(1)
+            return find.search(*where)  # type: ignore[call-overload, no-any-return]
+
+    met = follow_in_lanes(buffer, 0, filled, PCAP, Guess(Counted(), 2))  # type: ignore[arg-type]
+    assert met is not None
+    assert filled > 40 * 1024
+    assert len(seen) <= 20
+    assert met[0].tolist() == [start for start in by_loop(buffer, filled)[0] if start < met[1]]
+
+
 def test_a_few_records_are_not_worth_lanes() -> None:
     buffer = records(1, 20)
     assert follow_in_lanes(buffer, 0, len(buffer) - 256, PCAP, SECONDS) is None
