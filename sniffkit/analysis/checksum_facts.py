@@ -14,6 +14,7 @@ import numpy as np
 
 from sniffkit.analysis.facts import Fact
 from sniffkit.analysis.segments import ip_ends
+from sniffkit.analysis.streams import sorted_rows
 from sniffkit.protocols.checksum import BAD, GOOD
 from sniffkit.protocols.checksums import checksum_good
 
@@ -34,6 +35,10 @@ FEW = 16
 
 Sender = tuple[int, int]
 
+_IDS = {"tcp": "checksum.tcp-wrong", "udp": "checksum.udp-wrong"}
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+
 
 class ChecksumFacts:
     """Fed batch by batch; ``bad`` counts the wrong ones, ``senders`` holds (right, wrong) by source address halves."""
@@ -41,6 +46,7 @@ class ChecksumFacts:
     def __init__(self) -> None:
         self.bad = 0
         self.senders: dict[Sender, tuple[int, int]] = {}
+        self._right: dict[Sender, int] = {}  # of senders without a wrong one so far, up to ENOUGH_GOOD
 
     def feed(self, columns: Columns, twice: NDArray[Any] | None = None) -> dict[int, list[Fact]]:
         """Return the facts of a batch by row."""
@@ -48,11 +54,17 @@ class ChecksumFacts:
         ip = columns.rows("ip")
         for row in ip.row[checksum_good(columns, "ip") == BAD].tolist():
             told.setdefault(row, []).append(Fact("checksum.ip-wrong", "warning"))
-        for protocol, id in (("tcp", "checksum.tcp-wrong"), ("udp", "checksum.udp-wrong")):
-            good = checksum_good(columns, protocol)
-            if self.senders or (good == BAD).any():
-                for row in self._count(columns, protocol, good).tolist():
-                    told.setdefault(row, []).append(Fact(id, "warning"))
+        parts = [(columns.rows(protocol), checksum_good(columns, protocol)) for protocol in _IDS]
+        good = np.concatenate([each for _, each in parts])
+        row = np.concatenate([rows.row for rows, _ in parts])
+        source = np.concatenate([ip_ends(columns, rows.parent, rows.parent_index)[0] for rows, _ in parts])
+        order = sorted_rows(row)  # TCP and UDP as they came: no packet is judged by later ones
+        row, source, good = row[order], source[order], good[order]
+        if self.senders or (good == BAD).any():
+            for at in self._count(source, good).tolist():
+                id = _IDS["tcp" if order[at] < len(parts[0][0].row) else "udp"]
+                told.setdefault(int(row[at]), []).append(Fact(id, "warning"))
+        self._remember(source[good == GOOD])
         return told
 
     def offloading(self) -> Iterator[tuple[Sender, int]]:
@@ -61,13 +73,18 @@ class ChecksumFacts:
             if wrong > right and right < ENOUGH_GOOD:
                 yield sender, wrong
 
-    def _count(self, columns: Columns, protocol: str, good: NDArray[np.int8]) -> NDArray[np.int64]:
-        """Count by sender; return the packets whose wrong checksum is no offload, as far as is known at each.
+    def _remember(self, source: NDArray[np.uint64]) -> None:
+        """Count the right ones of senders that have had no wrong one: whether a later one is told hangs on them."""
+        key = (source[:, 0] * _ODD) ^ source[:, 1]
+        _, first, count = np.unique(key, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        for sender, more in zip(map(tuple, source[first[order]].tolist()), count[order].tolist(), strict=True):
+            known = self._right.get(sender)
+            if sender not in self.senders and (known is not None or len(self._right) < SENDERS):
+                self._right[sender] = min((known or 0) + more, ENOUGH_GOOD)
 
-        Only senders that have had a wrong one need memory.
-        """
-        rows = columns.rows(protocol)
-        source, _, _ = ip_ends(columns, rows.parent, rows.parent_index)
+    def _count(self, source: NDArray[np.uint64], good: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Count by sender; return which wrong checksums are no offload, as far as is known at each: int64 (k,)."""
         wrong = good == BAD
         self.bad += int(wrong.sum())
         which = np.flatnonzero(wrong | (good == GOOD))
@@ -95,9 +112,9 @@ class ChecksumFacts:
             known = self.senders.get(sender)
             if known is None and not wrongs[at]:
                 continue
-            right, had = known or (0, 0)
+            right, had = known or (self._right.pop(sender, 0), 0)
             before[at] = right
             if known is not None or len(self.senders) < SENDERS:
                 self.senders[sender] = (right + int(rights[at]), had + int(wrongs[at]))
         proven = wrong & (right_until + before[of] >= ENOUGH_GOOD)
-        return np.sort(rows.row[order[proven]])
+        return np.sort(order[proven])

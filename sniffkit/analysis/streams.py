@@ -33,7 +33,8 @@ class StreamNumbers:
     reused:          bool (m,) tcp.analysis.reused_ports
     base, other_base: uint32 (m,) sequence number that counts as 0 in this and in the other direction
     base_known:      bool (m,) ``base`` was set (a quoted header sets none)
-    sequence, acknowledgment: uint32 (m,) relative, as tshark prints tcp.seq and tcp.ack
+    sequence, acknowledgment: uint32 (m,) relative, as tshark prints tcp.seq and tcp.ack; as they came where the length
+                     is unknown
     next_sequence:   int64 (m,) tcp.nxtseq, -1 where the length is unknown
     """
 
@@ -385,7 +386,7 @@ def _numbers(
     if not known.all():
         sequence = np.where(known, sequence, segments.sequence)
         next_sequence = np.where(known, next_sequence, -1)
-    acknowledges = (segments.flags & ACK) != 0
+    acknowledges = ((segments.flags & ACK) != 0) & known
     return StreamNumbers(
         stream=stream.take(of),
         direction=(bases.lane & 1).astype(np.uint8) ^ opener.take(of),

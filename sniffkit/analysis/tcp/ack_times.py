@@ -62,14 +62,16 @@ class TcpAckTimes:
         none = np.zeros(0, np.int64)
         self._pending = Pending(none, none.astype(np.uint32), none.astype(np.uint32), none, none)
         self._with_loss: set[int] = set()  # lanes of which something before the list is missing
+        self._sacked: dict[int, int] = {}  # of a lane the octets in the SACK blocks of its latest segment
         self._highest: dict[int, tuple[int, int]] = {}  # of a lane the furthest end so far, and when it was reached
 
     def forget(self, streams: NDArray[np.int64]) -> None:
         """Let go of streams that are closed or idle."""
         lanes = {2 * stream + side for stream in streams.tolist() for side in (0, 1)}
         self._with_loss -= lanes
-        for lane in lanes & self._highest.keys():
-            del self._highest[lane]
+        for kept in (self._highest, self._sacked):
+            for lane in lanes & kept.keys():
+                del kept[lane]
         self._pending = self._pending.take(~np.isin(self._pending.lane >> 1, streams))
 
     def feed(
@@ -155,7 +157,8 @@ class TcpAckTimes:
         ):  # fmt: skip
             lists[lane].segments.append(Sent(*values))
         octets = np.zeros(len(segments), np.int64) if sacked is None else sacked
-        latest = dict.fromkeys(lists, 0)
+        names = {lane: int(groups.stream[lane >> 1]) * 2 + (lane & 1) for lane in lists}
+        latest = {lane: self._sacked.get(name, 0) for lane, name in names.items()}
         events = zip(
             rows.tolist(),
             (groups.of[chosen] * 2 + numbers.direction[rows]).tolist(),
@@ -171,7 +174,6 @@ class TcpAckTimes:
             octets[rows].tolist(),
             strict=True,
         )
-        names = {lane: int(groups.stream[lane >> 1]) * 2 + (lane & 1) for lane in lists}
         for row, lane, sequence, ack, flags, length, number, time, lost, again, base, blocks in events:
             own, other = lists[lane], lists[lane ^ 1]
             extra = 1 if flags & (SYN | FIN) else 0
@@ -196,12 +198,17 @@ class TcpAckTimes:
             if told.in_flight is not None and length > 0:
                 told.in_flight[row] = own.in_flight(base, latest[lane ^ 1], bool(extra))
             latest[lane] = blocks
+        for lane, name in names.items():
+            self._sacked.pop(name, None)
+            if latest[lane]:
+                self._sacked[name] = latest[lane]
         self._keep(groups, lists)
 
     def _keep(self, groups: Groups, lists: dict[int, UnacknowledgedList]) -> None:
         """Carry the lists on."""
-        while len(self._highest) > _LANES_KEPT:
-            del self._highest[next(iter(self._highest))]
+        for kept in (self._highest, self._sacked):
+            while len(kept) > _LANES_KEPT:
+                del kept[next(iter(kept))]
         for lane, one in lists.items():
             name = int(groups.stream[lane >> 1]) * 2 + (lane & 1)
             if one.known:

@@ -173,9 +173,9 @@ class _BatchTcp:
         if id == "tcp.seq":
             return numbers.sequence, None
         if id == "tcp.ack":
-            return numbers.acknowledgment, None
+            return numbers.acknowledgment, self._told
         if id == "tcp.nxtseq":
-            return numbers.next_sequence, numbers.next_sequence >= 0
+            return numbers.next_sequence, (numbers.next_sequence >= 0) & self._told
         if id == "tcp.time_relative":
             return self.relative, self._told
         if id == "tcp.time_delta":
@@ -286,6 +286,7 @@ class StreamTimes:
             self._first, self._last = grown(self._first, size, NO_TIME), grown(self._last, size, NO_TIME)
         order = sorted_rows(stream)
         ordered, time = stream[order], time_ns[order]
+        time[time == NO_TIME] = 0  # as in Wireshark, where only differences are asked for
         begins = np.flatnonzero(np.diff(ordered, prepend=-1))
         opening = ordered[begins]
         fresh = self._first[opening] == NO_TIME
