@@ -269,7 +269,7 @@ def _show_findings(
 
     screen = Screen.of(stdout(), color)
     most = top if json else top or SHOWN
-    shown, count = gravest(every, events, most)
+    shown, count = gravest(every, events, most, brief=not json)
     if json:
         write_lines(sys.stdout.buffer, (finding_record(one, catalogue) for one in shown))
         return

@@ -41,14 +41,14 @@ def _where(finding: Finding, catalogue: Catalogue) -> str:
         return " → ".join(finding.where) or catalogue.text("flows.found-everywhere")
     if finding.conversations == 1:
         return f"{flow.protocol} {flow.stream}  {end_text(flow.client)} → {end_text(flow.server)}"
-    if not finding.at_server:
+    if not (finding.at_server or finding.elsewhere):
         return catalogue.text("flows.found-everywhere")
     streams: tuple[object, ...] = finding.streams
     if len(streams) < finding.conversations:
         streams = (*streams, "…")
     return catalogue.text(
-        "flows.found-several", protocol=flow.protocol, server=end_text(flow.server), count=finding.conversations,
-        streams=streams,
+        "flows.found-elsewhere" if finding.elsewhere else "flows.found-several",
+        protocol=flow.protocol, server=end_text(flow.server), count=finding.conversations, streams=streams,
     )  # fmt: skip
 
 

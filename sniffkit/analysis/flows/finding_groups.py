@@ -31,6 +31,7 @@ class Finding:
     streams: the first conversations; conversations: how many there are
     where:   addresses of whom it concerns, where there is no ``flow``
     at_server: it is of several conversations, all with the server of ``flow``
+    elsewhere: it is what is left of its kind where the servers that have the most of it are told alone
     """
 
     fact: Fact
@@ -42,6 +43,7 @@ class Finding:
     conversations: int = 1
     where: tuple[str, ...] = ()
     at_server: bool = False
+    elsewhere: bool = False
 
     @property
     def filter(self) -> str:
@@ -111,6 +113,8 @@ def together(findings: list[Finding], at_server: bool) -> Finding:
             values[name] = max(every)
         elif name == "end" and len(set(every)) > 1:
             values[name] = "both-ends"
+        elif name == "port" and len(different := sorted({number for one in every for number in _each(one)})) > 1:
+            values[name] = tuple(different[:SHOWN]) + (("…",) if len(different) > SHOWN else ())
     values["conversations"] = conversations = sum(finding.conversations for finding in findings)
     shows = first.shows
     if first.flow is not None and first.flow.protocol == "icmp":  # each has an identifier of its own
@@ -126,6 +130,28 @@ def together(findings: list[Finding], at_server: bool) -> Finding:
         conversations=conversations,
         at_server=at_server,
     )
+
+
+def in_brief(findings: list[Finding]) -> list[Finding]:
+    """Return findings, the gravest first, with at most ALONE of each kind told alone and the others as one.
+
+    So no kind crowds out the others; floods and scans, which stand for many already, all stay.
+    """
+    kinds: dict[tuple[Any, ...], list[Finding]] = {}
+    for finding in findings:
+        end = finding.fact.values.get("end")
+        kind = (finding.fact.id, finding.flow.protocol if finding.flow else id(finding))
+        kinds.setdefault((*kind, end if end in ("client", "server") else None), []).append(finding)
+    found: list[Finding] = []
+    for several in kinds.values():
+        rest = several[ALONE:]
+        found += several[:ALONE]
+        found += rest if len(rest) < 2 else [replace(together(rest, at_server=False), elsewhere=True)]
+    return found
+
+
+def _each(port: Any) -> tuple[int, ...]:
+    return tuple(one for one in port if one != "…") if isinstance(port, tuple) else (port,)
 
 
 def _own(finding: Finding) -> tuple[int, ...]:

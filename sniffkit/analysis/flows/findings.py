@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heapq import nsmallest
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from sniffkit.analysis.facts import Fact
 from sniffkit.analysis.flows.attempts import ANSWERED, REFUSED, SILENT, Attempts, Crowd
 from sniffkit.analysis.flows.conversation_findings import SYN_ONLY, Reused, of_conversation, worth_a_look
 from sniffkit.analysis.flows.event_packets import CLOCK_NS
-from sniffkit.analysis.flows.finding_groups import ALONE, Finding, FindingGroups
+from sniffkit.analysis.flows.finding_groups import ALONE, Finding, FindingGroups, in_brief
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
@@ -76,10 +76,13 @@ ENOUGH_WRONG = 3
 """Wrong checksums that make it certain that a network card fills them in, where a sender has no right ones."""
 
 
-def gravest(parts: Parts, events: EventPackets, most: int | None = None) -> tuple[list[Finding], int]:
+def gravest(
+    parts: Parts, events: EventPackets, most: int | None = None, brief: bool = False
+) -> tuple[list[Finding], int]:
     """Return the gravest findings, at most so many (None: all), and how many there are.
 
     parts: yields the conversations each time it is asked: first for what they are together, then one by one
+    brief: a few of each kind alone, the others of that kind as one
     """
     events.settle()
     attempts = Attempts()
@@ -96,21 +99,15 @@ def gravest(parts: Parts, events: EventPackets, most: int | None = None) -> tupl
             for flow in part.take(np.flatnonzero(look)).records():
                 for finding in of_conversation(flow, events, reused):
                     groups.add(finding)
-    count = 0
-
-    def every() -> Iterator[Finding]:
-        nonlocal count
-        for several in (map(_of_crowd, crowds), groups, _of_capture(events)):
-            for finding in several:
-                count += 1
-                yield finding
-
-    found = sorted(every(), key=_rank) if most is None else nsmallest(most, every(), key=_rank)
-    return found, count
+    found = sorted(chain(map(_of_crowd, crowds), groups, _of_capture(events)), key=_rank)
+    if brief:
+        found = sorted(in_brief(found), key=_rank)
+    return found[:most], len(found)
 
 
-def _rank(finding: Finding) -> tuple[float, int, int]:
-    return -WEIGHTS[finding.fact.id], -finding.count, finding.flow.stream if finding.flow else -1
+def _rank(finding: Finding) -> tuple[float, bool, int, int]:
+    stream = finding.flow.stream if finding.flow else -1
+    return -WEIGHTS[finding.fact.id], finding.elsewhere, -finding.count, stream
 
 
 def _of_crowd(crowd: Crowd) -> Finding:

@@ -19,7 +19,7 @@ from scapy.utils import wrpcap
 
 from sniffkit.analysis.flows.analysis import FedBatch, FlowAnalysis
 from sniffkit.analysis.flows.event_packets import SHOWN, EventPackets
-from sniffkit.analysis.flows.finding_groups import Finding
+from sniffkit.analysis.flows.finding_groups import Finding, in_brief
 from sniffkit.analysis.flows.findings import WEIGHTS, gravest
 from sniffkit.analysis.flows.prepared import Preparer
 from sniffkit.sources import open_capture
@@ -162,6 +162,18 @@ def questions() -> list[Timed]:
     return apart(1, [ask, ask, echo, echo])
 
 
+def many_services_down() -> list[Timed]:
+    """Seven servers refuse; at two of them it was tried twice."""
+    packets = []
+    for host, port in [(1, 22), (2, 22), (3, 25), (4, 80), (5, 80), (6, 80), (7, 443), (3, 25), (6, 80)]:
+        to, own = f"10.2.0.{host}", 7000 + len(packets)
+        packets += [
+            tcp("S", 1, port=port, own=own, to=to),
+            IP(src=to, dst=A) / TCP(sport=port, dport=own, flags="RA", ack=2),
+        ]
+    return apart(1, packets)
+
+
 def pings_into_the_dark() -> list[Timed]:
     return apart(1, [IP(src=A, dst="10.0.0.99") / ICMP(type=8, id=number) / b"abc" for number in range(1, 6)])
 
@@ -190,7 +202,7 @@ MADE: dict[str, Callable[[], list[Timed]]] = {
     for made in (
         flood, port_scan, address_scan, udp_scan, refused_again_and_again, icmp_errors, missed, reused_while_open,
         fallen_silent, waiting_to_close, closed_with_a_reset, never_completed, answered_too_late, questions,
-        pings_into_the_dark, damaged, made_by_a_program,
+        many_services_down, pings_into_the_dark, damaged, made_by_a_program,
     )
 }  # fmt: skip
 
@@ -241,6 +253,7 @@ def ids(path: Path) -> list[str]:
         ("never_completed", ["not-completed"]),
         ("answered_too_late", ["icmp-late"]),
         ("questions", ["udp-unanswered", "echo-unanswered"]),
+        ("many_services_down", ["refused"] * 9),
         ("pings_into_the_dark", ["echo-unanswered"]),
         ("damaged", ["ip-checksum", "checksum", "udp-checksum", "one-way", "offload-perhaps"]),
         ("made_by_a_program", ["offload-many"]),
@@ -267,6 +280,14 @@ def test_the_same_at_one_server_is_one_finding(folder: Path) -> None:
     (one,) = found_in(folder / "refused_again_and_again.pcap")
     assert (one.conversations, one.count, one.packets, one.streams) == (5, 5, (2, 4, 6, 8, 10), (0, 1, 2, 3, 4))
     assert one.filter == "ip.addr == 10.0.0.2 && tcp.port == 80 && tcp.flags.reset == 1"
+
+
+def test_a_person_is_told_a_few_of_a_kind_and_the_others_as_one(folder: Path) -> None:
+    """Three alone, then what is left: at which ports, in how many conversations, and a filter that shows them."""
+    found = in_brief(found_in(folder / "many_services_down.pcap"))
+    assert [(one.conversations, one.elsewhere) for one in found] == [(1, False)] * 3 + [(6, True)]
+    assert found[3].fact.values["port"] == (25, 80, 443)
+    assert found[3].filter == "tcp.stream in {3, 4, 5, 6, 7, 8} && tcp.flags.reset == 1"
 
 
 def test_the_keep_alives_that_count_are_those_after_the_last_answer() -> None:
