@@ -344,6 +344,23 @@ def test_help_loads_nothing_heavy() -> None:
     assert not loaded & {"numpy", "scapy", "dns", "orjson", "zstandard", "lz4", "sniffkit.sources.batch"}
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["flows", "--json", "dns-faults.pcap"],
+        ["flows", "--findings", "handshake-close-4.pcap"],
+        ["explain", "handshake-close-4.pcap"],
+        ["fields", "-e", "ip.src", "dns-faults.pcap"],
+        ["dns", "dns-faults.pcap"],
+        ["arp", "arp-proxy.pcap"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_loads_masked_arrays(arguments: list[str]) -> None:
+    """``np.unique`` loads them to ask whether it was given one: 20 ms, a tenth of a short run (see ``distinct``)."""
+    assert "numpy.ma" not in modules_loaded_by(*arguments[:-1], str(ROOT / "captures" / arguments[-1]))
+
+
 @pytest.mark.skipif(not (HOUSE / "__main__.py").exists(), reason="the commands are not there yet")
 def test_explaining_tcp_does_not_load_scapy() -> None:
     """Half a second for a dissector that a TCP capture never asks."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.protocols.columns import PROTOCOLS
 from sniffkit.protocols.header import address_text
 
@@ -74,7 +75,7 @@ def link_ends(
     at, code, index = np.arange(len(parent)), parent, parent_index
     while len(at):
         above, above_index = np.zeros(len(at), np.int32), np.zeros(len(at), np.int64)
-        for one in np.unique(code).tolist():
+        for one in distinct(code).tolist():
             here = code == one
             name, place = PROTOCOLS[one], index[here]
             if one <= 0 or name == "frame":

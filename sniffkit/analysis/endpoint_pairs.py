@@ -17,7 +17,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Number = TypeVar("Number", np.int64, np.uint64)
+Number = TypeVar("Number", np.int32, np.int64, np.uint64)
 
 _EMPTY = -1
 _FILL = 3
@@ -311,3 +311,10 @@ def distinct(values: NDArray[Number]) -> NDArray[Number]:
     first = np.ones(len(values), np.bool_)
     np.not_equal(values[1:], values[:-1], out=first[1:])
     return values[first]
+
+
+def in_both(some: NDArray[Number], others: NDArray[Number]) -> NDArray[Number]:
+    """Return the values that two arrays share, ascending: ``np.intersect1d`` in the same way."""
+    values = np.sort(np.concatenate((distinct(some), distinct(others))))
+    twice: NDArray[np.bool_] = values[1:] == values[:-1]
+    return values[1:][twice]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.facts import Fact
 from sniffkit.protocols import find
 from sniffkit.protocols.beyond import LINKS
@@ -68,7 +69,7 @@ class FrameFacts:
     def _links(self, link_type: NDArray[np.int32], told: dict[int, list[Fact]]) -> None:
         """Say of the first packet of a link that nobody here can read that it is shown as octets."""
         alike = bool((link_type == link_type[0]).all())  # nearly always: no need to sort them
-        for number in np.unique(link_type[:1] if alike else link_type).tolist():
+        for number in (link_type[:1] if alike else distinct(link_type)).tolist():
             if number not in self._unread and find("link", number) is None and number not in LINKS:
                 self._unread.add(number)
                 row = int(np.flatnonzero(link_type == number)[0])

@@ -174,7 +174,7 @@ class Listing:
         # A transport header belongs to the IP header directly before it, which need not be of the later version.
         for protocol in ("tcp", "udp"):
             rows_of = columns.rows(protocol)
-            if len(np.unique(rows_of.parent)) > 1:
+            if (rows_of.parent != rows_of.parent[:1]).any():
                 upper = rows_of.row
                 at, to, _ = ip_ends(columns, rows_of.parent, rows_of.parent_index)
                 real = ~rows_of.quoted

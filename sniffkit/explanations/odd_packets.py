@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.explanations.problems import TOLD_BY_ANALYSIS
 from sniffkit.protocols.packet import read_packet
 from sniffkit.protocols.tcp_options import LENGTHS, OptionKind
@@ -30,7 +31,7 @@ def odd_packets(columns: Columns) -> dict[int, Packet]:
     """Return the packets, by row, that carry TCP or UDP and whose headers say something that cannot be."""
     batch = columns.batch
     found = {}
-    for row in np.unique(np.concatenate([_tcp(columns), _udp(columns), _internet(columns)])).tolist():
+    for row in distinct(np.concatenate([_tcp(columns), _udp(columns), _internet(columns)])).tolist():
         packet = read_packet(batch.packet(row), int(batch.link_type[row]), int(batch.length[row]))
         if any(problem.id not in TOLD_BY_ANALYSIS for layer in packet.layers for problem in layer.problems):
             found[row] = packet

@@ -21,6 +21,7 @@ from sniffkit.analysis.dns.pairs import NO_PAIRS, DnsPairs, hash_of_ends, pairs_
 from sniffkit.analysis.dns.reader import DnsReader
 from sniffkit.analysis.dns.resolution import DnsResolution
 from sniffkit.analysis.dns.seen import SeenMessages
+from sniffkit.analysis.endpoint_pairs import in_both
 from sniffkit.analysis.open_questions import LINGER_NS, MOST
 
 if TYPE_CHECKING:
@@ -154,9 +155,9 @@ class DnsListing:
     def _at_work(self, seen: SeenMessages) -> NDArray[np.bool_]:
         """Say which messages are of a resolver that is asked and asks: its questions belong together, in order."""
         recursive = ~seen.response & ((seen.messages.flags & RECURSION_DESIRED) != 0)
-        servers = np.unique(_folded(seen.server[recursive]))
+        servers = _folded(seen.server[recursive])
         client, server = _folded(seen.client), _folded(seen.server)
-        working = np.intersect1d(np.concatenate((servers, _numbers(self._odd.recursive))), client[~seen.response])
+        working = in_both(np.concatenate((servers, _numbers(self._odd.recursive))), client[~seen.response])
         working = np.concatenate((working, _numbers(self._odd.workers)))
         return np.isin(client, working) | np.isin(server, working)
 

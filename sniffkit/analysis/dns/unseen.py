@@ -12,6 +12,7 @@ import numpy as np
 
 from sniffkit.analysis.addresses import address_octets, ip_halves, ip_text
 from sniffkit.analysis.dns.sections import records_of
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.segments import ACK, SYN, ip_ends
 from sniffkit.protocols.dns_data import Type
 
@@ -98,7 +99,7 @@ class Unseen:
             words = octets[at[:, None] + np.arange(4)].astype(np.uint64) @ np.array(
                 [1 << 24, 1 << 16, 1 << 8, 1], np.uint64
             )
-            self._named.update((0, _MAPPED | word) for word in np.unique(words).tolist())
+            self._named.update((0, _MAPPED | word) for word in distinct(words).tolist())
             at = found.data[(found.type == Type.AAAA) & (length == 16)]
             halves = octets[at[:, None] + np.arange(16)].view(">u8").reshape(-1, 2)
             self._named.update(map(tuple, halves.tolist()))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.analysis.checksum_facts import ChecksumFacts
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.flows.icmp_errors import ERRORS
 from sniffkit.analysis.segments import ACK, FIN, RST, SYN
 from sniffkit.analysis.tcp.mark_names import Mark
@@ -105,7 +106,7 @@ class EventPackets:
         """Make ready to be asked: nothing is fed after this."""
         self._prune()
         stream, place = np.divmod(self._counted[0], len(_KINDS))
-        self._streams = [np.unique(stream[(place >= _UDP) == udp]) for udp in (False, True)]
+        self._streams = [distinct(stream[(place >= _UDP) == udp]) for udp in (False, True)]
 
     def of(self, stream: int, kind: str) -> tuple[int, tuple[int, ...]]:
         """Return how many packets of a kind a conversation has, and the first of them (or the last); after settle."""

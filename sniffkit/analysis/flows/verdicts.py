@@ -78,7 +78,8 @@ def verdict_keys(columns: FlowColumns, protocol: str) -> list[tuple[Any, ...]]:
     asked, answered = of["client_packets"], of["server_packets"]
     if protocol != "tcp":
         one_way = answered == 0
-        named = one_way & ((of["icmp_error"] == ERRORS.index("refused")) | np.isin(of["server_port"], list(QUESTIONS)))
+        asking = np.isin(of["server_port"], list(QUESTIONS), kind="table")
+        named = one_way & ((of["icmp_error"] == ERRORS.index("refused")) | asking)
         groups = np.zeros(len(asked), np.bool_)
         for role, lonely in (("server", np.flatnonzero(one_way)), ("client", np.flatnonzero(asked == 0))):
             if len(lonely):

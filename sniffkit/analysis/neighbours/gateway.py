@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sniffkit.analysis.addresses import ip_text, link_ends, mac_text
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.segments import ip_ends
 from sniffkit.protocols.columns import PROTOCOLS
 
@@ -70,7 +71,7 @@ class Gateway:
         if twice is not None:
             far &= np.asarray(twice)[rows.row[outermost]] == 0
         found: list[tuple[int, int, str, int]] = []
-        present = set(np.unique(frame).tolist())
+        present = set(distinct(frame).tolist())
         for (tag, mac), addresses in stations.items():
             if mac not in present:
                 continue

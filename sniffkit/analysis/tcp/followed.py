@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sniffkit.analysis.endpoint_pairs import grown
+from sniffkit.analysis.endpoint_pairs import distinct, grown
 from sniffkit.analysis.tcp.conversations import FOLLOWED, NOTHING_FOLLOWED, TcpConversations, TcpFacts
 from sniffkit.analysis.tcp.outcomes import chosen_numbers, spelled
 from sniffkit.analysis.tcp.standing import Standing
@@ -109,7 +109,7 @@ class FollowedConversations:
     def standings(self, streams: Iterable[int]) -> Iterator[Standing | None]:
         """Yield how each of some conversations stands."""
         asked = np.fromiter(streams, np.int64)
-        ordinary = dict(zip(*self._ordinary_standings(self._ordinary.kept(np.unique(asked))), strict=True))
+        ordinary = dict(zip(*self._ordinary_standings(self._ordinary.kept(distinct(asked))), strict=True))
         for stream in asked.tolist():
             connection = self._looked_at.connections.get(stream)
             if connection is not None:
