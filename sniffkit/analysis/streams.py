@@ -33,8 +33,7 @@ class StreamNumbers:
     reused:          bool (m,) tcp.analysis.reused_ports
     base, other_base: uint32 (m,) sequence number that counts as 0 in this and in the other direction
     base_known:      bool (m,) ``base`` was set (a quoted header sets none)
-    sequence, acknowledgment: uint32 (m,) relative, as tshark prints tcp.seq and tcp.ack; as they came where the length
-                     is unknown
+    sequence, acknowledgment: uint32 (m,) relative, as tshark prints tcp.seq and tcp.ack
     next_sequence:   int64 (m,) tcp.nxtseq, -1 where the length is unknown
     """
 
