@@ -146,11 +146,14 @@ def live(
         try:
             recorder = Recorder(source, recording, count=count or 0, seconds=seconds, keep=quiet < 2)
             watching = Watching(source, recorder, wishes)
+            law = _law_file()
+            if not os.path.exists(law):
+                aside.note(catalogue.text("live.law"))
             for line in _opening_lines(catalogue, chosen, source, filter, by_default=not asked):
                 aside.note(line)
             given = _give_up_rights(command, watching, recording)
             _tell_rights(catalogue, aside, given)
-            _remember_law()
+            _remember_law(law)
             recorder.start()
             code = watching.run()
         finally:
@@ -253,8 +256,7 @@ def _opening_lines(
     key = "live.begins"
     if by_default:
         key = "live.begins-default" if interface.name in default_routes() else "live.begins-first"
-    lines = [] if _law_file() and os.path.exists(_law_file()) else [say("live.law")]
-    lines.append(say(key, name=escaped(interface.name), what=say(f"live.what.{interface.what}")))
+    lines = [say(key, name=escaped(interface.name), what=say(f"live.what.{interface.what}"))]
     if filter:
         from sniffkit.sources.bpf import asks_for_tags
 
@@ -289,13 +291,16 @@ def _tell_rights(catalogue: Catalogue, aside: Any, given: Given) -> None:
 
 
 def _law_file() -> str:
-    """Return the file that says that this person was told once what may be captured."""
-    state = os.environ.get("XDG_STATE_HOME") or os.path.join(os.path.expanduser("~"), ".local", "state")
+    """Return the file that says that this person was told once what may be captured: whoever called sudo, not root."""
+    from sniffkit.sources.privilege import behind_sudo
+
+    person = behind_sudo()
+    home = person.home if person else os.path.expanduser("~")
+    state = os.environ.get("XDG_STATE_HOME") or os.path.join(home, ".local", "state")
     return os.path.join(state, "sniffkit", "told-what-may-be-captured")
 
 
-def _remember_law() -> None:
-    path = _law_file()
+def _remember_law(path: str) -> None:
     if not os.path.exists(path):
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)

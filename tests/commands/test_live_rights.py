@@ -123,6 +123,31 @@ def test_behind_sudo_it_becomes_the_user(cable: Cable, tmp_path: Path, private: 
     assert {(path.stat().st_uid, path.stat().st_mode & 0o777) for path in files} == {(65534, 0o600)}
 
 
+WITH_A_HOME = """
+import pwd, sys
+entry = list(pwd.getpwuid(65534))
+entry[5] = sys.argv.pop(1)
+pwd.getpwuid = lambda number: pwd.struct_passwd(entry)
+sys.argv[0] = "sniffkit"
+from sniffkit.commands.application import application
+sys.exit(application())
+"""
+"""sniffkit on a machine where nobody has a home."""
+
+
+def test_behind_sudo_the_user_is_told_once_what_may_be_captured(cable: Cable, tmp_path: Path, place: Path) -> None:
+    """sudo sets HOME to root's, where the user can't leave a word for the next time."""
+    sudo = {"SUDO_UID": "65534", "SUDO_GID": "65534", "SUDO_USER": "nobody", "XDG_STATE_HOME": "", "HOME": "/root"}
+    program = ("-c", WITH_A_HOME, str(place), "live", "in", "-q")
+    told = []
+    for _ in range(2):
+        with live(cable.far, tmp_path, env=sudo, program=program) as running:
+            running.end()
+        told.append("Capture only what you may" in running.said)
+    assert told == [True, False]
+    assert {path.stat().st_uid for path in place.rglob("*")} == {65534}
+
+
 def test_behind_sudo_nothing_of_root_is_left_in_the_home_of_the_user(cable: Cable, tmp_path: Path, place: Path) -> None:
     """Where sudo leaves HOME as it was, Scapy would make folders there."""
     sudo = {
