@@ -194,7 +194,8 @@ def watch_memory(minutes: float, rate: int, near: Host, far: Host, *options: str
     connections = packets // 10 // 3  # of ten packets; between the middles of the two thirds
     each = (last - first) * 1e6 / connections
     print(f"  on average {first:.1f} MB, then {last:.1f} MB: {each:.0f} octets a new connection")
-    print(f"  {text.strip().splitlines()[-1]}")
+    for line in text.strip().splitlines()[-2:]:  # its counters, and what it wrote
+        print(f"  {line}")
     return last > first * GROWTH_ALLOWED
 
 
