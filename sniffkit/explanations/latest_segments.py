@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
     from sniffkit.analysis.capture import BatchFacts
 
 MOST_REMEMBERED = 50_000
@@ -54,8 +58,8 @@ class LatestSegments:
                 del self._before[key]
         self._first, self._next = batch.first, batch.first + len(batch)
         directions = _directions(facts)
-        last = len(directions) - 1 - np.unique(directions[::-1], return_index=True)[1]
-        self._of_this_batch = {int(directions[at]): _segment(facts, at) for at in np.sort(last).tolist()}
+        last = np.sort(len(directions) - 1 - np.unique(directions[::-1], return_index=True)[1])
+        self._of_this_batch = dict(zip(directions[last].tolist(), _segments(facts, last), strict=True))
 
     def before(self, facts: BatchFacts, at: int, *, other_side: bool = False) -> LatestSegment | None:
         """Return the latest segment of the stream before the one at an index, or the latest of the other side."""
@@ -65,23 +69,24 @@ class LatestSegments:
             mine &= facts.numbers.direction[:at] != direction
         found = np.flatnonzero(mine)
         if len(found):
-            return _segment(facts, int(found[-1]))
+            return next(_segments(facts, found[-1:]))
         keys = [2 * stream + 1 - direction] if other_side else [2 * stream, 2 * stream + 1]
         known = [self._before[key] for key in keys if key in self._before]
         return max(known, key=lambda segment: segment.time_ns, default=None)
 
 
-def _directions(facts: BatchFacts) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _directions(facts: BatchFacts) -> NDArray[np.int64]:
     """Return a number for each direction of each stream, int64 (m,)."""
     return facts.numbers.stream.astype(np.int64) * 2 + facts.numbers.direction
 
 
-def _segment(facts: BatchFacts, at: int) -> LatestSegment:
+def _segments(facts: BatchFacts, at: NDArray[np.int64]) -> Iterator[LatestSegment]:
     segments, marks = facts.segments, facts.marks
-    return LatestSegment(
-        int(segments.time_ns[at]),
-        int(segments.window[at]),
-        int(marks.window_size[at]),
-        int(marks.duplicate_ack_frame[at]),
-        int(marks.duplicate_ack_number[at]),
+    columns = (
+        segments.time_ns,
+        segments.window,
+        marks.window_size,
+        marks.duplicate_ack_frame,
+        marks.duplicate_ack_number,
     )
+    return map(LatestSegment._make, zip(*(column[at].tolist() for column in columns), strict=True))
