@@ -61,7 +61,7 @@ class FlowLines:
             "ends": f"{end_text(client)} → {end_text(server)}",
             "packets": f"{client.packets}/{server.packets}",
             "bytes": f"{client.ip_bytes}/{server.ip_bytes}",
-            "lasted": self._time(flow.duration_ns),
+            "lasted": self._time(flow.duration_ns) if flow.packets > 1 else "–",
             "rtt": self._time(flow.handshake_ns),
             "again": str(flow.retransmissions) if tcp else "",
             "opened": self._opened(flow),
@@ -73,7 +73,7 @@ class FlowLines:
             if client.answer or server.answer
             else "",
             "payload": f"{client.payload_bytes}/{server.payload_bytes}",
-            "silence": self._time(flow.silence_ns),
+            "silence": self._time(flow.silence_ns) if flow.silence_packet else "–",
             "mss": f"{client.mss or '-'}/{server.mss or '-'}" if tcp else "",
         }
         more = details(flow, self._begin_ns, self._catalogue) if self._verbose else ()
