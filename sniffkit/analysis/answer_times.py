@@ -38,15 +38,15 @@ class AnswerTimes:
         if not len(lane):
             return
         order = sorted_rows(lane)
-        lane, time_ns = lane[order], time_ns[order]
-        start = np.flatnonzero(np.append(True, lane[1:] != lane[:-1]))
+        lane, time_ns = lane.take(order), time_ns.take(order)
+        start = np.append(True, lane[1:] != lane[:-1]).nonzero()[0]
         which = lane[start]
-        at = which >> 1, which & 1
-        known = table["answers"][at] > 0
+        values, at = table.values, table.places((which >> 1, which & 1))
+        known = values["answers"][at] > 0
         least, greatest = np.minimum.reduceat(time_ns, start), np.maximum.reduceat(time_ns, start)
-        table["answer_least"][at] = np.where(known, np.minimum(table["answer_least"][at], least), least)
-        table["answer_greatest"][at] = np.maximum(table["answer_greatest"][at], greatest)
-        table["answers"][at] += np.diff(np.append(start, len(lane))).astype(np.uint32)
+        values["answer_least"][at] = np.where(known, np.minimum(values["answer_least"][at], least), least)
+        values["answer_greatest"][at] = np.maximum(values["answer_greatest"][at], greatest)
+        values["answers"][at] += np.diff(start, append=len(lane)).astype(np.uint32)
         self._lane.append(lane)
         self._time.append(time_ns)
         self._count += len(lane)

@@ -43,6 +43,21 @@ class Column:
         self._table.values[self._name][self._table.places(at)] = values
 
 
+class Chosen:
+    """The rows of some streams, looked up once for all columns: ``chosen[name]``."""
+
+    __slots__ = ("_rows", "_table")
+
+    def __init__(self, table: StreamTable, streams: NDArray[np.int64]) -> None:
+        self._table, self._rows = table, table.places(streams).astype(np.int64)
+
+    def __getitem__(self, name: str) -> Any:
+        return self._table.values[name].take(self._rows, axis=0)
+
+    def __setitem__(self, name: str, values: Any) -> None:
+        self._table.values[name][self._rows] = values
+
+
 class StreamTable:
     """Columns by stream number.
 
@@ -66,6 +81,10 @@ class StreamTable:
 
     def __getitem__(self, name: str) -> Column:
         return self._columns[name]
+
+    def of(self, streams: NDArray[np.int64]) -> Chosen:
+        """Return the rows of streams as they stand now: none of them may be put away meanwhile."""
+        return Chosen(self, streams)
 
     def places(self, at: Places) -> Any:
         """Return the rows of streams; the second of a pair (the direction) stays."""

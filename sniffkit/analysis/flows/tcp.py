@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from sniffkit.analysis.flows.prepared import Ends, Prepared
+    from sniffkit.analysis.flows.stream_table import Chosen
     from sniffkit.analysis.flows.totals import Sums
     from sniffkit.analysis.segments import Segments
     from sniffkit.analysis.streams import StreamNumbers
@@ -184,19 +185,19 @@ class TcpFlows:
     ) -> NDArray[np.uint16]:
         """Add segments and what they add up to; twice: int64 (n,) by packet. Return their marks."""
         again = twice[segments.row]
-        marks = self.marks.feed(segments, numbers, again)
         real = segments.length >= 0
-        groups = marks.by_stream()
-        if not real.all():
-            groups = Groups.by_stream(numbers, np.flatnonzero(real))
+        every = bool(real.all())
+        marks = self.marks.feed(segments, numbers, again, added.groups if every else None)
+        groups = marks.by_stream() if every else Groups.by_stream(numbers, real.nonzero()[0])
         self.table.begin(marks.by_stream().stream)
         if len(groups.stream):  # else there are only headers quoted in ICMP errors
             add_sums(self.table, added)
             self._add_events(groups, marks)
         self._add_flags(segments, numbers, real & (again == 0), stamped)
         times = self._ack_times.feed(segments, numbers, marks)
-        at = np.flatnonzero((times.frame != 0) & (times.rtt_ns >= 0))  # else a clock was set back
-        self._answer_times.feed(self.table, numbers.stream[at] * 2 + numbers.direction[at], times.rtt_ns[at])
+        at = ((times.frame != 0) & (times.rtt_ns >= 0)).nonzero()[0]  # else a clock was set back
+        lane = numbers.stream.take(at) * 2 + numbers.direction.take(at)
+        self._answer_times.feed(self.table, lane, times.rtt_ns.take(at))
         self.outcomes.feed(segments, numbers, marks, twice)
         if len(marks.let_go):
             self.let_go += len(marks.let_go)
@@ -210,31 +211,29 @@ class TcpFlows:
         self._answer_times.settle(self.table)
 
     def _add_events(self, groups: Groups, marks: Marks) -> None:
-        mask = marks.mask[groups.order]
+        mask = marks.mask.take(groups.order)
         size = 2 * len(groups.stream)
-        at = np.flatnonzero(mask != 0)
+        rows, at = self.table.of(groups.stream), (mask != 0).nonzero()[0]
         marked, lane = mask[at], 2 * groups.of[at] + groups.second[at]
         for name, mark in EVENTS.items():
             which = lane[(marked & np.uint16(mark)) != 0]
             if len(which):
                 counts = np.bincount(which, minlength=size).reshape(-1, 2)
-                self.table[name][groups.stream] += counts.astype(np.uint32)
-        self._add_repeated_last(groups, (mask & np.uint16(Mark.RETRANSMISSION | Mark.KEEP_ALIVE)) != 0)
+                rows[name] += counts.astype(np.uint32)
+        self._add_repeated_last(groups, rows, at[(marked & np.uint16(Mark.RETRANSMISSION | Mark.KEEP_ALIVE)) != 0])
 
-    def _add_repeated_last(self, groups: Groups, again: NDArray[np.bool_]) -> None:
-        """Count what was sent again, keep-alives too, since the other side was last heard."""
-        table, streams, second = self.table, groups.stream, groups.second
-        last = np.append(groups.start[1:], len(second)) - 1
+    def _add_repeated_last(self, groups: Groups, rows: Chosen, again: NDArray[np.int64]) -> None:
+        """Count what was sent again, keep-alives too, since the other side was last heard; again: places of it."""
+        second, last = groups.second, groups.last
         side = second[last]
-        turns = np.append(-1, np.flatnonzero(second[1:] != second[:-1]))  # the next one travels the other way
+        turns = np.append(-1, (second[1:] != second[:-1]).nonzero()[0])  # the next one travels the other way
         other = turns[np.searchsorted(turns, last) - 1]
-        at = np.flatnonzero(again)
-        of = groups.of[at]
-        since = np.bincount(of[at > other[of]], minlength=len(streams))
-        goes_on = (other < groups.start) & (table["latest_direction"][streams] == side)
-        before = np.where(goes_on, table["repeated_last"][streams], 0)
-        table["repeated_last"][streams] = np.minimum(before + since, 0xFFFF)
-        table["latest_direction"][streams] = side
+        of = groups.of[again]
+        since = np.bincount(of[again > other[of]], minlength=len(last))
+        goes_on = (other < groups.start) & (rows["latest_direction"] == side)
+        before = np.where(goes_on, rows["repeated_last"], 0)
+        rows["repeated_last"] = np.minimum(before + since, 0xFFFF)
+        rows["latest_direction"] = side
 
     def _add_flags(
         self, segments: Segments, numbers: StreamNumbers, real: NDArray[np.bool_], stamped: NDArray[np.bool_]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,6 +72,7 @@ class Sums:
     first_ns, last_ns, newest_ns: int64 (g,) the first and the last time that a packet has, and the highest
     first_timed: int64 (g,) number of the packet of ``first_ns``
     silence_ns, silence_packet: int64 (g,) the longest time between two packets of the batch and what ended it
+    groups: the packets sorted by stream, None where they were added up in another process
     """
 
     stream: NDArray[np.int64]
@@ -86,6 +87,7 @@ class Sums:
     first_timed: NDArray[np.int64]
     silence_ns: NDArray[np.int64]
     silence_packet: NDArray[np.int64]
+    groups: Groups | None = field(default=None, init=False)
 
 
 def sums(
@@ -117,7 +119,7 @@ def sums(
     at = np.flatnonzero((gap == longest[groups.of]) & (gap > 0))[::-1]
     ended[groups.of[at]] = number[order[at]]  # of equal ones the first stays
     newest = np.maximum.reduceat(time, start) if len(start) else time
-    return Sums(
+    told = Sums(
         groups.stream,
         by_direction(np.ones(len(order), np.int64)),
         by_direction(ip[order]),
@@ -131,6 +133,8 @@ def sums(
         longest,
         ended,
     )
+    told.groups = groups
+    return told
 
 
 def _timed(
@@ -156,21 +160,22 @@ def add_sums(table: StreamTable, added: Sums) -> None:
     streams = added.stream
     if not len(streams):
         return
-    table["packets"][streams] += added.packets.astype(np.uint32)
-    table["ip_bytes"][streams] += added.ip_bytes
-    table["payload_bytes"][streams] += added.payload_bytes
-    new = table["first_packet"][streams] == 0
+    rows = table.of(streams)
+    rows["packets"] += added.packets.astype(np.uint32)
+    rows["ip_bytes"] += added.ip_bytes
+    rows["payload_bytes"] += added.payload_bytes
+    new = rows["first_packet"] == 0
     table["first_packet"][streams[new]] = added.first[new]
-    table["last_packet"][streams] = added.last
-    before = table["latest_ns"][streams]
+    rows["last_packet"] = added.last
+    before = rows["latest_ns"]
     waited = elapsed_ns(added.first_ns, before)
     inside = added.silence_ns > waited
     silence = np.where(inside, added.silence_ns, waited)
-    longer = silence > table["silence_ns"][streams]
+    longer = silence > rows["silence_ns"]
     if longer.any():
         table["silence_ns"][streams[longer]] = silence[longer]
         table["silence_packet"][streams[longer]] = np.where(inside, added.silence_packet, added.first_timed)[longer]
-    table["end_ns"][streams] = np.maximum(table["end_ns"][streams], added.newest_ns)
-    table["latest_ns"][streams] = np.where(added.last_ns == NO_TIME, before, added.last_ns)
-    unset = table["start_ns"][streams] == NO_TIME
+    rows["end_ns"] = np.maximum(rows["end_ns"], added.newest_ns)
+    rows["latest_ns"] = np.where(added.last_ns == NO_TIME, before, added.last_ns)
+    unset = rows["start_ns"] == NO_TIME
     table["start_ns"][streams[unset]] = added.first_ns[unset]

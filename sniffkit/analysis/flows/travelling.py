@@ -37,7 +37,7 @@ _NUMBERS: dict[str, type[np.generic]] = {
 }  # fmt: skip
 _DATAGRAMS = ("row", "stream", "answers")
 _SMALL = ("tcp_errors", "udp_errors", "odd")
-_SUMS = tuple(field.name for field in fields(Sums))
+_SUMS = tuple(field.name for field in fields(Sums) if field.init)
 """Columns that travel and as what; here those of 32 bits are widened again."""
 
 

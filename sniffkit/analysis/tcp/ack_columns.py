@@ -63,7 +63,7 @@ class AckColumns:
         lanes = columns.lanes
         self._waiting = np.bincount(pending.lane, minlength=len(lanes.head))
         self.doubtful = np.zeros(len(lanes.head), np.bool_)
-        self._sent = np.flatnonzero(columns.sends)
+        self._sent = columns.sends.nonzero()[0]
         at = np.minimum(np.searchsorted(self._sent, lanes.head), len(self._sent) - 1)
         self._first = self._sent[at] if len(self._sent) else lanes.head - 1  # what each lane sends first
         self._first = np.where((self._first >= lanes.head) & (self._first <= lanes.last), self._first, len(columns.end))
@@ -77,10 +77,10 @@ class AckColumns:
         self._some = lanes.other >= lanes.spread(_swapped(since))
         self._some[lanes.head] = False
         self._number = (columns.ack - lanes.spread(_swapped(columns.start))).view(np.int32)
-        wild = np.flatnonzero(self._some & (_far(self._number) | ((columns.flags & ACK) == 0)))
+        wild = (self._some & (_far(self._number) | ((columns.flags & ACK) == 0))).nonzero()[0]
         self.doubtful[lanes.lane[wild] ^ 1] = True
         number, some = self._number, self._some
-        falls = np.flatnonzero((number[1:] < number[:-1]) & some[:-1] & some[1:])
+        falls = ((number[1:] < number[:-1]) & some[:-1] & some[1:]).nonzero()[0]
         self._upto = number
         if len(falls):
             chosen = np.zeros(len(lanes.head), np.bool_)
@@ -100,10 +100,10 @@ class AckColumns:
             guesses = np.zeros(len(lanes.head), np.bool_)
             guesses[lanes.lane[columns.beyond] ^ 1] = True
             sure &= ~lanes.spread(guesses)
-        at = np.flatnonzero(columns.sends & ~sure)
+        at = (columns.sends & ~sure).nonzero()[0]
         other = lanes.other[at]
         self.doubtful[lanes.lane[at[self._some[other] & (self._ends[at] <= self._upto[other])]]] = True
-        self.doubtful[lanes.lane[np.flatnonzero(_far(self._ends) & columns.sends)]] = True
+        self.doubtful[lanes.lane[(_far(self._ends) & columns.sends).nonzero()[0]]] = True
         pending = self._pending
         self._pending_ends = (pending.end - columns.start[pending.lane]).view(np.int32)
         self.doubtful[pending.lane[_far(self._pending_ends)]] = True
@@ -117,20 +117,22 @@ class AckColumns:
         some, upto = self._some, self._upto
         asks = some.copy()
         asks[1:] &= ~some[:-1] | (upto[1:] > upto[:-1])
-        places = np.flatnonzero(asks)
+        places = asks.nonzero()[0]
         if not len(self._sent):
             return self._search(places)
-        target = lanes.lane[places] ^ 1
-        latest = self._sent[columns.sent_upto[lanes.other[places]] - 1]
-        first = (columns.next_before[latest] == 0) & (latest != self._first[target])  # no: `next` does not tell
-        direct = columns.advances[latest] & ~first & (columns.end[latest] == columns.ack[places])
-        direct &= self._waiting[target] == 0
+        target = lanes.lane.take(places) ^ 1
+        latest = self._sent[columns.sent_upto.take(lanes.other.take(places)) - 1]
+        first = columns.next_before.take(latest) == 0
+        first &= latest != self._first.take(target)  # no: `next` does not tell
+        direct = columns.advances.take(latest) & ~first & (columns.end.take(latest) == columns.ack.take(places))
+        if len(self._pending.lane):
+            direct &= self._waiting[target] == 0
         at, found = places[direct], latest[direct]
         rest, frame, time = self._search(places[~direct])
         return (
             np.concatenate((at, rest)),
-            np.concatenate((segments.number[lanes.segment[found]], frame)),
-            np.concatenate((elapsed_ns(columns.time[at], columns.time[found]), time)),
+            np.concatenate((segments.number.take(lanes.segment.take(found)), frame)),
+            np.concatenate((elapsed_ns(columns.time.take(at), columns.time.take(found)), time)),
         )
 
     def _search(self, asks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -160,7 +162,7 @@ class AckColumns:
         columns, lanes, pending = self._columns, self._columns.lanes, self._pending
         final = np.where(self._some[lanes.last], self._upto[lanes.last], np.int32(_NONE_YET))
         final = _swapped(final)  # how far each lane is acknowledged
-        sent = np.flatnonzero(columns.sends & (self._ends > lanes.spread(final)))
+        sent = (columns.sends & (self._ends > lanes.spread(final))).nonzero()[0]
         sent = sent[fine[lanes.lane[sent]]]
         segment = lanes.segment[sent]
         new = Pending(

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from sniffkit.analysis.conversations import CLOSED, CLOSED_BY, OPENED, outcome_of
+from sniffkit.analysis.endpoint_pairs import distinct
 from sniffkit.analysis.segments import ACK, RST, SYN
 from sniffkit.analysis.tcp.conversations import TcpConversations
 from sniffkit.analysis.tcp.word_events import Events
@@ -20,8 +21,6 @@ from sniffkit.analysis.zeek.connections import ZeekConnections
 from sniffkit.sources.batch import NO_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from sniffkit.analysis.facts import Fact
@@ -88,7 +87,8 @@ class TcpOutcomes:
         self._states = TcpConversations(followed=1 << 62, answers=False)
         self._zeek = ZeekConnections()
         self._ordinary = TcpWords()
-        self._known: dict[bytes, tuple[int, ...]] = {}
+        self._known: dict[bytes, int] = {}  # of a word its place among ...
+        self._ways: list[tuple[int, ...]] = []  # ... _outcome, whether a handshake is measured, bits of course, over
 
     def feed(self, segments: Segments, numbers: StreamNumbers, marks: Marks, twice: NDArray[np.int64]) -> None:
         """Add a batch; twice: int64 (n,) by packet."""
@@ -114,7 +114,9 @@ class TcpOutcomes:
         every = self.open() if streams is None else streams
         connections = self._states.connections
         followed = [stream for stream in every.tolist() if stream in connections]
-        self._write_rows(followed, [self._outcome(stream, self._states, self._zeek) for stream in followed])
+        if followed:
+            rows = [self._outcome(stream, self._states, self._zeek) for stream in followed]
+            self._write_rows(np.array(followed, np.int64), np.array(rows, np.int64))
         over = [stream for stream in followed if connections[stream].over]
         over += self._write_ordinary(every)
         return np.array(sorted(over), np.int64)
@@ -135,24 +137,23 @@ class TcpOutcomes:
         events = self._ordinary.of(streams)
         found, words = spelled(events)
         self._learn(events, found, words)
-        outcomes = [self._known[word] for word in words]
+        way = np.fromiter(map(self._known.__getitem__, words), np.int64, len(words))
+        used = distinct(way)
+        ways = np.array([self._ways[each] for each in used.tolist()], np.int64)[np.searchsorted(used, way)]
+        rows, measured, course, over = ways[:, :9], ways[:, 9] != 0, ways[:, 10], ways[:, 11] != 0
         first, second = _handshakes(events, found)
-        times = zip(first.tolist(), second.tolist(), strict=True)
-        rows = [
-            (*outcome[:6], one + other if one >= 0 else -1, one, outcome[8])
-            if outcome[6]
-            else (*outcome[:6], -1, 0, outcome[8])
-            for outcome, (one, other) in zip(outcomes, times, strict=True)
-        ]
-        names = found.tolist()
-        self._write_rows(names, rows)
-        self._table["course"][found] |= np.array([outcome[9] for outcome in outcomes], np.uint16)
-        return [stream for stream, outcome in zip(names, outcomes, strict=True) if outcome[10]]
+        rows[:, 6] = np.where(measured & (first >= 0), first + second, -1)
+        rows[:, 7] = np.where(measured, first, 0)
+        self._write_rows(found, rows)
+        self._table["course"][found] |= course.astype(np.uint16)
+        stopped: list[int] = found[over].tolist()
+        return stopped
 
     def _learn(self, events: Events, streams: NDArray[np.int64], words: list[bytes]) -> None:
         """Ask the state machines for words that are not known yet."""
         if len(self._known) > _WORDS_KNOWN:
             self._known.clear()
+            self._ways.clear()
         teachers: dict[bytes, int] = {}
         for stream, word in zip(streams.tolist(), words, strict=True):
             if word not in self._known:
@@ -171,11 +172,11 @@ class TcpOutcomes:
         unknown = set(chosen[took < 0].tolist())
         for word, stream in teachers.items():
             connection = states.connections[stream]
-            outcome = list(self._outcome(stream, states, zeek))
             # Whether others with this word have a handshake to measure; the teacher's own clock may have been set back.
             measured = connection.handshake is not None or (stream in unknown and connection.ends[0].syn_count == 1)
-            outcome[6], over = int(measured), int(connection.over)
-            self._known[word] = (*outcome, course[stream], over)
+            self._known[word] = len(self._ways)
+            outcome = self._outcome(stream, states, zeek)
+            self._ways.append((*outcome, int(measured), course[stream], int(connection.over)))
 
     def _outcome(self, stream: int, states: TcpConversations, zeek: ZeekConnections) -> tuple[int, ...]:
         """Return client, both states, opened, closed, closed_by, handshake, its first part, index of Zeek's words."""
@@ -193,14 +194,11 @@ class TcpOutcomes:
             CLOSED_BY.index(outcome.closed_by), first + second, first, index,
         )  # fmt: skip
 
-    def _write_rows(self, streams: Sequence[int], rows: list[tuple[int, ...]]) -> None:
-        if not rows:
-            return
-        at = np.array(streams, np.int64)
-        columns: list[Any] = list(np.array(rows, np.int64).T)
-        self._table["state"][at] = np.stack(columns[1:3], axis=1)
-        for name, values in zip(_WRITTEN, [columns[0], *columns[3:]], strict=True):
-            self._table[name][at] = values
+    def _write_rows(self, streams: NDArray[np.int64], rows: NDArray[np.int64]) -> None:
+        """Write what ``_outcome`` returned of streams: int64 (k, 9)."""
+        self._table["state"][streams] = rows[:, 1:3]
+        for name, place in zip(_WRITTEN, (0, *range(3, 9)), strict=True):
+            self._table[name][streams] = rows[:, place]
 
     def _look_back(self, streams: NDArray[np.int64], marks: Marks) -> None:
         """Bring streams that are ordinary no longer up to the batch."""
