@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Layout = Mapping[str, tuple[type[np.generic], int, int]]
 """Name of a column -> type, how many values a stream has in it, and what they begin with."""
 
+MOST_PARTS = 65_535
+"""Parts of a stream are counted up to here; those that come after it all have this number."""
+
 AT_A_TIME = 4096
 """Rows handed out, and put away, together."""
 
@@ -118,7 +121,7 @@ class StreamTable:
             self._free = np.concatenate((self._free, np.arange(size + more - 1, size - 1, -1, dtype=np.int32)))
         rows, self._free = self._free[-len(new) :][::-1], self._free[: -len(new)]
         self._row_of[new] = rows  # a free row holds what columns begin with
-        self.values["part"][rows] = self._parts[new] + 1
+        self.values["part"][rows] = np.minimum(self._parts[new], MOST_PARTS - 1) + np.uint16(1)
 
     def count_up(self, name: str, at: tuple[NDArray[np.int64], NDArray[np.int64]]) -> None:
         """Count one more in a column for each stream and direction; they may repeat."""

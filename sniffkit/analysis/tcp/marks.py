@@ -79,7 +79,7 @@ class Marks:
     def window_size(self) -> NDArray[np.int64]:
         """tcp.window_size: octets, scaled where the scale is known: int64 (m,)."""
         scale, segments = self.window_scale, self._segments
-        scaled = (scale > 0) & ((segments.flags & SYN) == 0)
+        scaled = (scale > 0) & ((segments.flags & SYN) == 0) & (segments.length >= 0)
         size: NDArray[np.int64] = segments.window.astype(np.int64) << np.where(scaled, scale, 0)
         return size
 

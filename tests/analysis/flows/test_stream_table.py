@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 
 from sniffkit.analysis.flows.packed_rows import PackedRows
-from sniffkit.analysis.flows.stream_table import StreamTable
+from sniffkit.analysis.flows.stream_table import MOST_PARTS, StreamTable
 from sniffkit.analysis.flows.tcp import LAYOUT
 from sniffkit.sources.batch import NO_TIME
 
@@ -76,3 +76,18 @@ def test_a_flood_costs_little_a_source() -> None:
     tracemalloc.stop()
     assert kept / count < OCTETS_A_STREAM
     assert sum(len(streams) for streams, _ in table.parts()) == count
+
+
+def test_more_parts_than_can_be_counted() -> None:
+    """The last number is used again; it never begins anew at 0."""
+    table = StreamTable({"packets": (np.uint32, 1, 0)})
+    one = np.array([0])
+    for number in range(MOST_PARTS - 2, MOST_PARTS + 2):
+        table.begin(one)
+        if number == MOST_PARTS - 2:
+            table["part"][one] = number
+        table["packets"][one] = number
+        table.put_away(one)
+    ((_, columns),) = table.parts()
+    assert columns["part"].tolist() == [MOST_PARTS - 2, MOST_PARTS - 1, MOST_PARTS, MOST_PARTS]
+    assert columns["packets"].tolist() == list(range(MOST_PARTS - 2, MOST_PARTS + 2))
