@@ -63,10 +63,11 @@ class Signals:
         self._end()
 
     def _nobody_reads(self) -> None:
-        """Let what is still written go nowhere: the terminal is gone, and the capture is to be closed in good order."""
+        """Let what is still written go nowhere where the terminal is gone: the capture is to be closed in order."""
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for number in self._terminals:
-            os.dup2(nowhere, number)
+            if not os.isatty(number):
+                os.dup2(nowhere, number)
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.counters = True
