@@ -132,7 +132,9 @@ class FlowAnalysis:
 
 
 def _note_errors(table: StreamTable, errors: QuotedBy | None) -> None:
-    """Write down what ICMP errors say of conversations that are known."""
+    """Write down what ICMP errors say of conversations that had begun."""
     if errors is not None:
-        known = table.has(errors.stream)
+        known = np.flatnonzero(table.has(errors.stream))
+        first = table["first_packet"][errors.stream[known]]
+        known = known[(first != 0) & (first < errors.number[known])]
         table["error"][errors.stream[known]] = errors.error[known]

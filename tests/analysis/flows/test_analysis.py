@@ -197,6 +197,19 @@ def test_udp_and_echo() -> None:
     assert (udp.conn_state, udp.history, icmp.duration_ns) == ("SF", "Dd", 10**9)
 
 
+@pytest.mark.parametrize(("order", "error"), [((0, 1), "refused"), ((1, 0), None)])
+@pytest.mark.parametrize("size", [1, None])
+def test_an_error_before_what_it_quotes_says_nothing(
+    order: tuple[int, int], error: str | None, size: int | None
+) -> None:
+    """Whether both are in one batch or not."""
+    asked = IP(src="10.0.0.1", dst="10.0.0.2") / UDP(sport=5, dport=7) / b"some"
+    refused = IP(src="10.0.0.2", dst="10.0.0.1") / ICMP(type=3, code=3) / bytes(asked)
+    packets = [Ether() / asked, Ether() / refused]
+    flows, _ = flows_of_packets([(at, packets[which]) for at, which in enumerate(order)], size)
+    assert [flow.icmp_error for flow in flows if flow.protocol == "udp"] == [error]
+
+
 def test_only_quoted_headers() -> None:
     """A TCP header in an ICMP error is nobody's packet."""
     inner = IP(src="10.0.0.2", dst="10.0.0.1") / TCP(sport=80, dport=5)
