@@ -115,7 +115,7 @@ class StreamTable:
             return
         if len(new) > len(self._free):
             size = len(self.values["part"])
-            more = max(1024, size // 4, len(new))
+            more = max(1024, size // 2, len(new))
             for name, (_, _, fill) in self._layout.items():
                 self.values[name] = grown(self.values[name], size + more, fill)
             self._free = np.concatenate((self._free, np.arange(size + more - 1, size - 1, -1, dtype=np.int32)))

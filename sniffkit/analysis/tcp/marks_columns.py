@@ -220,9 +220,12 @@ class LaneColumns(SentColumns):
         earlier = self._unseen_upto[at - 1] - self._unseen_upto[lanes.other[lanes.other[at]]]
         self._mark(at[(self.duplicates(lanes.other[at]) == 0) & (earlier == 0)], Mark.ACK_LOST_SEGMENT)
 
-    def duplicates(self, at: NDArray[np.int64]) -> NDArray[np.int32]:
-        """Return how many duplicate acks in a row the sender of each of the rows ``at`` has sent: int32 (k,)."""
-        begin = _latest(self._counted, at)
+    def duplicates(self, at: NDArray[np.int64], change: NDArray[np.int64] | None = None) -> NDArray[np.int32]:
+        """Return how many duplicate acks in a row the sender of each of the rows ``at`` has sent: int32 (k,).
+
+        change: ``latest_change`` of these rows, where that is known
+        """
+        begin = _latest(self._counted, at) if change is None or len(self.unseen) else change
         number = np.searchsorted(self.duplicate, at, side="right") - np.searchsorted(self.duplicate, begin)
         carried = np.maximum(self.lane_state["duplicates"].reshape(-1)[self.lanes.lane[at]], 0)
         number += np.where(self.lanes.is_head[begin], carried, 0)
@@ -300,7 +303,7 @@ class LaneColumns(SentColumns):
         lag = self.edge_lag
         lags = (lag.since < until) & (until <= lag.until) & (lag.lane >= first) & (lag.lane < first + len(place))
         edge[lag.lane[lags] - first] = lag.edge[lags]
-        duplicates = self.duplicates(place)
+        duplicates = self.duplicates(place, change)
         if len(self.unseen):
             # Acks of unseen octets stand in the other lane, after its latest row before the next of this lane.
             ends = int(lanes.head[first]), lanes.end(first + len(place) - 1)
