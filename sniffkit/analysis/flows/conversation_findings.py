@@ -144,7 +144,8 @@ class ConversationFindings:
         flow = self._flow
         both_seen = flow.client.packets and flow.server.packets
         completed = both_seen and flow.opened != "unanswered" and flow.server.state != "SYN-RECEIVED"
-        if flow.repeated_last > 1 and completed:
+        fallen_silent = flow.repeated_last > 1 and completed
+        if fallen_silent:
             yield self._fallen_silent()
         if flow.closed == "half":
             end = flow.server if flow.closed_by == "client" else flow.client
@@ -152,7 +153,7 @@ class ConversationFindings:
                 _, shown = self._of("fin")
                 role = flow.role(end)
                 yield self._finding("flows.found.close-wait", "warning", "tcp.flags.fin == 1", shown, 1, end=role)
-        if flow.closed == "reset" and flow.opened != "refused" and not (flow.repeated_last > 1):
+        if flow.closed == "reset" and flow.opened != "refused" and not fallen_silent:
             _, shown = self._of("rst")
             opening = flow.closed_by == "client" and flow.server.state == "LISTEN"
             closing = "F" in flow.history.upper()
