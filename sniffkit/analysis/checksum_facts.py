@@ -104,10 +104,10 @@ class ChecksumFacts:
         right_until = until - (until[begins] - ~wrong[begins])[of]
         rights, wrongs = (np.add.reduceat(each.astype(np.int64), begins) for each in (~wrong, wrong))
         before = np.zeros(len(begins), np.int64)
-        first = np.minimum.reduceat(order, begins)
+        first = np.minimum.reduceat(np.where(wrong, order, len(good)), begins)
         told = np.flatnonzero(wrongs) if not self.senders else np.arange(len(begins))
         names = dict(zip(told.tolist(), map(tuple, source[begins[told]].tolist()), strict=True))
-        for at in told[np.argsort(first[told])].tolist():  # who came first is remembered where there are too many
+        for at in told[np.argsort(first[told])].tolist():  # in the order of their first wrong ones
             sender = names[at]
             known = self.senders.get(sender)
             if known is None and not wrongs[at]:
