@@ -28,6 +28,7 @@ class LatestSegment(NamedTuple):
     duplicate_ack_frame, duplicate_ack_number: of which packet it is a duplicate acknowledgment, and which; 0 for none
     """
 
+    number: int
     time_ns: int
     window: int
     window_size: int
@@ -72,7 +73,7 @@ class LatestSegments:
             return next(_segments(facts, found[-1:]))
         keys = [2 * stream + 1 - direction] if other_side else [2 * stream, 2 * stream + 1]
         known = [self._before[key] for key in keys if key in self._before]
-        return max(known, key=lambda segment: segment.time_ns, default=None)
+        return max(known, key=lambda segment: segment.number, default=None)  # clocks may be set back
 
 
 def _directions(facts: BatchFacts) -> NDArray[np.int64]:
@@ -83,6 +84,7 @@ def _directions(facts: BatchFacts) -> NDArray[np.int64]:
 def _segments(facts: BatchFacts, at: NDArray[np.int64]) -> Iterator[LatestSegment]:
     segments, marks = facts.segments, facts.marks
     columns = (
+        segments.number,
         segments.time_ns,
         segments.window,
         marks.window_size,
