@@ -84,7 +84,8 @@ class FindingGroups:
         if at_server:
             end = finding.fact.values.get("end")
             closer = (*key, flow.server.address, flow.server.port, end if end in ("client", "server") else None)
-            at_server = closer in self._alone or closer in self._several or len(self._alone) < MOST_GROUPS
+            known = len(self._alone) + len(self._several)
+            at_server = closer in self._alone or closer in self._several or known < MOST_GROUPS
             key = closer if at_server else key
         if key in self._several:
             self._several[key] = together([self._several[key], finding], at_server)
@@ -101,7 +102,7 @@ class FindingGroups:
 
 
 def together(findings: list[Finding], at_server: bool) -> Finding:
-    """Return findings of one kind as one: counts add up, of times the longest stays."""
+    """Return findings of one kind as one: counts add up, of times that are known the longest stays."""
     first = findings[0]
     values: dict[str, Any] = dict(first.fact.values)
     values.pop("conversations", None)
@@ -110,7 +111,7 @@ def together(findings: list[Finding], at_server: bool) -> Finding:
         if name == "count":
             values[name] = sum(every)
         elif name.endswith("_ns"):
-            values[name] = max(every)
+            values[name] = max((time for time in every if time is not None), default=None)  # None: without a time stamp
         elif name == "end" and len(set(every)) > 1:
             values[name] = "both-ends"
         elif name == "port" and len(different := sorted({number for one in every for number in _each(one)})) > 1:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -17,9 +18,10 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 from scapy.utils import wrpcap
 
+from sniffkit.analysis.flows import finding_groups
 from sniffkit.analysis.flows.analysis import FedBatch, FlowAnalysis
 from sniffkit.analysis.flows.event_packets import SHOWN, EventPackets
-from sniffkit.analysis.flows.finding_groups import Finding, in_brief
+from sniffkit.analysis.flows.finding_groups import Finding, FindingGroups, in_brief, together
 from sniffkit.analysis.flows.findings import WEIGHTS, gravest
 from sniffkit.analysis.flows.prepared import Preparer
 from sniffkit.sources import open_capture
@@ -288,6 +290,26 @@ def test_a_person_is_told_a_few_of_a_kind_and_the_others_as_one(folder: Path) ->
     assert [(one.conversations, one.elsewhere) for one in found] == [(1, False)] * 3 + [(6, True)]
     assert found[3].fact.values["port"] == (25, 80, 443)
     assert found[3].filter == "tcp.stream in {3, 4, 5, 6, 7, 8} && tcp.flags.reset == 1"
+
+
+def test_of_times_the_longest_that_is_known_stays() -> None:
+    """Packets without a time stamp have none to compare (pcapng Simple Packet Blocks)."""
+    (one,) = found_in(CAPTURES / "port-reuse.pcap")
+    for times, longest in (((None, 5, 7, None), 7), ((None, None), None)):
+        each = [replace(one, fact=replace(one.fact, values={"before": 0, "elapsed_ns": time})) for time in times]
+        assert together(each, at_server=True).fact.values["elapsed_ns"] == longest
+
+
+def test_the_room_for_servers_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is found at servers that come later is told of them all together, even where each has several of it."""
+    monkeypatch.setattr(finding_groups, "MOST_GROUPS", 2)
+    (one,) = found_in(CAPTURES / "port-reuse.pcap")
+    assert one.flow is not None
+    groups = FindingGroups(frozenset())
+    for port in range(5):
+        for _ in range(finding_groups.ALONE + 1):
+            groups.add(replace(one, flow=replace(one.flow, server=replace(one.flow.server, port=port))))
+    assert [(found.conversations, found.at_server) for found in groups] == [(4, True), (4, True), (12, False)]
 
 
 def test_the_keep_alives_that_count_are_those_after_the_last_answer() -> None:
