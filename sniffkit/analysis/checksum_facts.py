@@ -112,9 +112,10 @@ class ChecksumFacts:
             known = self.senders.get(sender)
             if known is None and not wrongs[at]:
                 continue
-            right, had = known or (self._right.pop(sender, 0), 0)
+            right, had = known or (self._right.get(sender, 0), 0)
             before[at] = right
             if known is not None or len(self.senders) < SENDERS:
+                self._right.pop(sender, None)
                 self.senders[sender] = (right + int(rights[at]), had + int(wrongs[at]))
         proven = wrong & (right_until + before[of] >= ENOUGH_GOOD)
         return np.sort(order[proven])

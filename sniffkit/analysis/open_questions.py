@@ -95,5 +95,5 @@ class OpenQuestions(Generic[R]):
 
 
 def elapsed(later_ns: int, earlier_ns: int) -> int | None:
-    """Return nanoseconds between two packets, at most MOST either way; None where one has no time stamp."""
+    """Return nanoseconds between two packets, at most MOST_NS either way; None where one has no time stamp."""
     return None if NO_TIME in (later_ns, earlier_ns) else min(max(later_ns - earlier_ns, -MOST_NS), MOST_NS)
