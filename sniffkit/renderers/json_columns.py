@@ -111,8 +111,8 @@ def _together(columns: dict[str, Any]) -> list[bytes]:
     """Return neighbouring members as one text a row."""
     keys = row_keys([_comparable(column) for column in columns.values()])
     row_of = dict(zip(keys, range(len(keys)), strict=True))
-    first = np.array(list(row_of.values()), np.int64)
-    different = zip(*(column.take(first).tolist() for column in columns.values()), strict=True)
+    rows = np.array(list(row_of.values()), np.int64)
+    different = zip(*(column.take(rows).tolist() for column in columns.values()), strict=True)
     texts = {
         key: orjson.dumps(dict(zip(columns, values, strict=True)))[1:-1]
         for key, values in zip(row_of, different, strict=True)

@@ -15,10 +15,11 @@ import numpy as np
 from sniffkit.analysis.captured_twice import CapturedTwice
 from sniffkit.analysis.checksum_facts import ChecksumFacts
 from sniffkit.analysis.flows.icmp_errors import QuotedBy, quoting_errors
-from sniffkit.analysis.flows.totals import Sums, grouped, ip_octets, sums
+from sniffkit.analysis.flows.totals import Sums, ip_octets, sums
 from sniffkit.analysis.icmp.exchanges import ECHO
 from sniffkit.analysis.segments import SYN, Segments, ip_ends
 from sniffkit.analysis.streams import PairStreams, StreamNumbers, Streams
+from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.protocols.columns import Columns
 from sniffkit.protocols.reassembly import Reassembler
 from sniffkit.sources.batch import NO_TIME
@@ -59,7 +60,7 @@ class Datagrams:
 def nothing() -> Datagrams:
     """Return what a batch adds in which a protocol does not occur."""
     none = np.zeros(0, np.int64)
-    return Datagrams(none, none, none.astype(np.bool_), sums(grouped(none, none.astype(np.uint8)), *[none] * 4))
+    return Datagrams(none, none, none.astype(np.bool_), sums(Groups.sort(none, none.astype(np.uint8)), *[none] * 4))
 
 
 @dataclass(slots=True)
@@ -170,7 +171,7 @@ class Preparer:
         stream, direction = self.udp.feed(source, destination, columns["udp.srcport"], columns["udp.dstport"])
         which = np.flatnonzero(~rows.quoted)
         row = rows.row[which]
-        groups = grouped(stream[which], direction[which])
+        groups = Groups.sort(stream[which], direction[which])
         octets, payload = ip_octets(columns, rows)[which], np.maximum(rows.length[which] - 8, 0)
         added = sums(groups, octets, payload, columns.batch.time_ns[row], row + columns.batch.first)
         datagrams = Datagrams(row, stream[which], np.zeros(len(added.stream), np.bool_), added)
@@ -199,7 +200,7 @@ class Preparer:
         port = port[order].astype(np.uint16)
         stream, direction = self.echo.feed(source[order], destination[order], port, port)
         row = row[order]
-        groups = grouped(stream, direction)
+        groups = Groups.sort(stream, direction)
         added = sums(groups, octets[order], payload[order], columns.batch.time_ns[row], row + columns.batch.first)
         return Datagrams(row, stream, answer[order][groups.order[groups.start]], added)
 
@@ -236,10 +237,10 @@ def tcp_sums(segments: Segments, numbers: StreamNumbers, octets: NDArray[np.int6
     """Add up segments by stream; octets: int64 (m,) of the IP datagram around each."""
     known = segments.length >= 0
     if known.all():
-        groups = grouped(numbers.stream, numbers.direction)
+        groups = Groups.sort(numbers.stream, numbers.direction)
         return sums(groups, octets, segments.length, segments.time_ns, segments.number)
     real = np.flatnonzero(known)
-    groups = grouped(numbers.stream[real], numbers.direction[real])
+    groups = Groups.sort(numbers.stream[real], numbers.direction[real])
     return sums(groups, octets[real], segments.length[real], segments.time_ns[real], segments.number[real])
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sniffkit.analysis.flows.stream_table import Layout, StreamTable
-from sniffkit.analysis.tcp.lanes import Groups
 from sniffkit.analysis.time_stamps import elapsed_ns
 from sniffkit.protocols.columns import PROTOCOLS
 from sniffkit.sources.batch import NO_TIME
@@ -16,6 +15,7 @@ from sniffkit.sources.batch import NO_TIME
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from sniffkit.analysis.tcp.lanes import Groups
     from sniffkit.protocols.columns import Columns, Rows
 
 LONGEST_HEADER = 60
@@ -56,11 +56,6 @@ def ip_octets(columns: Columns, rows: Rows) -> NDArray[np.int64]:
             header[far] = columns[length][above[far]] if length else LONGEST_HEADER
         octets[here] += header
     return octets
-
-
-def grouped(stream: NDArray[np.int64], direction: NDArray[np.uint8]) -> Groups:
-    """Sort packets by stream, capture order within."""
-    return Groups.sort(stream, direction)
 
 
 @dataclass(slots=True)
@@ -107,7 +102,7 @@ def sums(
         second = total(values * groups.second)
         return np.stack((total(values) - second, second), axis=1)
 
-    time, last = time_ns[order], np.append(start, len(order))[1:] - 1
+    time, last = time_ns[order], groups.last
     first_timed, last_timed = start, last
     before = np.append(NO_TIME, time)[:-1]
     before[start] = NO_TIME
@@ -148,8 +143,7 @@ def _timed(
     first = np.minimum.reduceat(np.where(timeless, none, row), groups.start)
     first = np.where(first == none, groups.start, first)
     latest = np.maximum.accumulate(np.where(timeless, -1, row))  # or of a stream before, which does not count
-    end = np.append(groups.start, none)[1:] - 1
-    last = np.maximum(latest[end], groups.start)
+    last = np.maximum(latest[groups.last], groups.start)
     earlier = np.append(-1, latest)[:-1]
     before = np.where(earlier >= groups.start[groups.of], time[earlier], NO_TIME)
     return first, last, before
