@@ -23,15 +23,18 @@ KEPT = 1 << 20
 ENOUGH = 1024
 """A direction with no more times than this is not thinned."""
 
+MOST_PIECES = 64
+"""Times stay in so many pieces before they are put together."""
+
 
 class AnswerTimes:
     """Fed with the times of a batch; writes ``answers``, ``answer_least``, ``answer_greatest``, ``answer_median``."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._lane = [np.zeros(0, np.int64)]
-        self._time = [np.zeros(0, np.int64)]
+        self._pieces: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []  # lane and time, batch by batch
         self._count = 0
+        self._lanes = 0  # all are below
 
     def feed(self, table: StreamTable, lane: NDArray[np.int64], time_ns: NDArray[np.int64]) -> None:
         """Add times; lane: int64 (k,), two times the stream plus the direction of who answered."""
@@ -47,23 +50,21 @@ class AnswerTimes:
         values["answer_least"][at] = np.where(known, np.minimum(values["answer_least"][at], least), least)
         values["answer_greatest"][at] = np.maximum(values["answer_greatest"][at], greatest)
         values["answers"][at] += np.diff(start, append=len(lane)).astype(np.uint32)
-        self._lane.append(lane)
-        self._time.append(time_ns)
+        self._pieces.append((lane, time_ns))
         self._count += len(lane)
+        self._lanes = max(self._lanes, int(lane[-1]) + 1)
         if self._count > self._kept:
             self._thin()
+        elif len(self._pieces) > MOST_PIECES:
+            self._pieces = [self._joined()]
 
     def settle(self, table: StreamTable, streams: NDArray[np.int64] | None = None) -> None:
         """Write the medians of streams that end (None: of all) and let their times go."""
-        lane, time = np.concatenate(self._lane), np.concatenate(self._time)
         if streams is None:
-            self._keep(lane[:0].copy(), time[:0].copy())  # a view would keep all
+            lane, time = self._joined()
+            self._pieces, self._count = [], 0
         else:
-            ends = np.zeros(max(int(lane.max(initial=0)) >> 1, int(streams.max(initial=0))) + 1, np.bool_)
-            ends[streams] = True
-            here = ends[lane >> 1]
-            self._keep(lane[~here], time[~here])
-            lane, time = lane[here], time[here]
+            lane, time = self._taken(streams)
         if len(lane):
             lane, time = _sorted(lane, time)
             start = np.flatnonzero(np.append(True, lane[1:] != lane[:-1]))
@@ -71,9 +72,29 @@ class AnswerTimes:
             lower, upper = time[start + (size - 1) // 2], time[start + size // 2]
             table["answer_median"][lane[start] >> 1, lane[start] & 1] = lower + (upper - lower) // 2
 
+    def _taken(self, streams: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Take out the times of streams; most ended long after the batches of late, which are not copied for it."""
+        ends = np.zeros(max(self._lanes >> 1, int(streams.max(initial=0))) + 1, np.bool_)
+        ends[streams] = True
+        pieces, self._pieces = self._pieces, []
+        taken = []
+        for lane, time in pieces:
+            here = ends[lane >> 1]
+            taken.append((lane[here], time[here]))
+            if not here.any():
+                self._pieces.append((lane, time))
+            elif not here.all():
+                self._pieces.append((lane[~here], time[~here]))
+        found = _together(taken)
+        self._count -= len(found[0])
+        return found
+
+    def _joined(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        return _together(self._pieces)
+
     def _thin(self) -> None:
         """Keep every second time of the directions that have many, until there is room."""
-        lane, time = _sorted(np.concatenate(self._lane), np.concatenate(self._time))
+        lane, time = _sorted(*self._joined())
         while len(lane) > self._kept // 2:
             start = np.flatnonzero(np.append(True, lane[1:] != lane[:-1]))
             size = np.repeat(np.diff(np.append(start, len(lane))), np.diff(np.append(start, len(lane))))
@@ -84,10 +105,14 @@ class AnswerTimes:
             if stays.all():
                 break
             lane, time = lane[stays], time[stays]
-        self._keep(lane, time)
+        self._pieces, self._count = [(lane, time)], len(lane)
 
-    def _keep(self, lane: NDArray[np.int64], time: NDArray[np.int64]) -> None:
-        self._lane, self._time, self._count = [lane], [time], len(lane)
+
+def _together(
+    pieces: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    none = np.zeros(0, np.int64)
+    return np.concatenate([none, *(lane for lane, _ in pieces)]), np.concatenate([none, *(time for _, time in pieces)])
 
 
 def _sorted(lane: NDArray[np.int64], time: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -122,9 +122,10 @@ class TcpFlows:
             self._silences = grown(self._silences, max(1024, highest + highest // 4))
         stamped = np.zeros(len(segments), np.bool_)
         stamped[prepared.stamped] = True
-        for rows in self._pieces(segments, numbers, prepared.sums):
+        sums = prepared.sums
+        for rows in self._pieces(segments, numbers, sums):
             if rows is None:
-                mask = self._add(segments, numbers, prepared.twice, prepared.sums, stamped)
+                mask = self._add(segments, numbers, prepared.twice, sums, stamped)
             else:
                 some, which = segments.take(rows), chosen_numbers(numbers, rows)
                 added = tcp_sums(some, which, prepared.octets[rows])
@@ -201,6 +202,7 @@ class TcpFlows:
         self.outcomes.feed(segments, numbers, marks, twice)
         if len(marks.let_go):
             self.let_go += len(marks.let_go)
+            self.outcomes.write(marks.let_go)
             self._end(marks.let_go)
         return marks.mask
 
@@ -275,9 +277,9 @@ class TcpFlows:
             self._end(oldest)
 
     def _end(self, streams: NDArray[np.int64]) -> None:
+        """Let go of streams that were written down."""
         if not len(streams):
             return
-        self.outcomes.write(streams)
         self._answer_times.settle(self.table, streams)
         self.outcomes.forget(streams)
         self.marks.forget(streams)

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 _GIVEN_UP = 2
 
+_ROOM = 65_536
+"""Events that are kept before it is looked which of them nobody can ask for any more (50 octets each)."""
+
 _ODD = int(
     Mark.ACK_LOST_SEGMENT | Mark.KEEP_ALIVE | Mark.ZERO_WINDOW | Mark.ZERO_WINDOW_PROBE | Mark.CAPTURED_TWICE
 )  # fmt: skip
@@ -43,6 +46,7 @@ class TcpWords:
         self._repeats = np.zeros((0, 2), np.uint16)
         self._parts: list[Events] = []
         self._gone = False
+        self._room = _ROOM
 
     def feed(
         self, segments: Segments, numbers: StreamNumbers, marks: Marks
@@ -79,12 +83,13 @@ class TcpWords:
 
     def events(self) -> Events | None:
         """Return everything that is kept, sorted by stream; None where that is nothing."""
-        if not self._parts:
-            return None
-        if len(self._parts) > 1 or self._gone:
-            every = Events.joined(self._parts)
-            self._parts, self._gone = [every.take(np.flatnonzero(self._is_kept(every.stream)))], False
-        return self._parts[0]
+        if self._gone or len(self._parts) > 1:
+            parts, self._parts, kept = self._parts[::-1], [], []
+            while parts:  # one leaves before the next is copied
+                part = parts.pop()
+                kept.append(part.take(np.flatnonzero(self._is_kept(part.stream))) if self._gone else part)
+            self._parts, self._gone = [Events.joined(kept)] if kept else [], False
+        return self._parts[0] if self._parts else None
 
     def of(self, streams: NDArray[np.int64]) -> Events:
         """Return what was kept of streams, given up or not, sorted by stream."""
@@ -114,15 +119,15 @@ class TcpWords:
         return among[self._is_kept(among)]
 
     def make_small(self) -> None:
-        """Let go of the events that nobody can ask for any more, part by part: little more memory is needed for it."""
-        if self._gone:
-            parts = (part.take(np.flatnonzero(self._is_kept(part.stream))) for part in self._parts)
-            self._parts, self._gone = [part for part in parts if len(part)], False
+        """Let go of the events that nobody can ask for any more, where there may be as many of them as of others."""
+        if self._gone and sum(map(len, self._parts)) > self._room:
+            self.events()
+            self._room = _ROOM + 2 * sum(map(len, self._parts))
 
     def keep(self, streams: NDArray[np.int64]) -> None:
         """Let go of all streams but these, ascending, which are numbered anew in this order."""
         self._gone = True
-        self.make_small()
+        self.events()
         size = len(self._seen)
         known = streams[streams < size]
         self._seen, self._repeats = self._seen[known], self._repeats[known]
