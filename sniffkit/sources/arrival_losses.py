@@ -45,12 +45,13 @@ class ArrivalLosses:
 
     def __init__(self, index: int) -> None:
         self._index = index
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
-        self._socket.settimeout(0.2)
+        self._socket: socket.socket | None = None
         self._asked = 0
         self._lost = 0
         self._before: Figures | None = None
         with contextlib.suppress(OSError):  # a kernel before 4.7, or one that is played by a sandbox: nobody counts
+            self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+            self._socket.settimeout(0.2)
             self._before = self._figures()
 
     def so_far(self) -> int:
@@ -68,7 +69,8 @@ class ArrivalLosses:
 
     def close(self) -> None:
         """Ask no more."""
-        self._socket.close()
+        if self._socket is not None:
+            self._socket.close()
 
     def _figures(self) -> Figures:
         found = [self._read(body) for body in self._answers()]
@@ -80,6 +82,7 @@ class ArrivalLosses:
 
     def _answers(self) -> list[bytes]:
         """Ask for the counters of the interface, or of all."""
+        assert self._socket is not None
         self._asked += 1
         flags = REQUEST if self._index else REQUEST | DUMP
         body = ASKED.pack(0, 0, self._index, COUNTERS_64)
