@@ -12,8 +12,11 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
 from benchmarks.capture import make
+from sniffkit.analysis import answer_times
 from sniffkit.analysis.flows.analysis import FlowAnalysis
 from sniffkit.analysis.flows.records import Flow
+from sniffkit.analysis.flows.tcp import MOST_OPEN
+from sniffkit.analysis.tcp import words
 from sniffkit.analysis.tcp.mark_names import Mark
 from sniffkit.sources import open_capture
 from sniffkit.sources.batch import Batch
@@ -35,9 +38,9 @@ def rows(batch: Batch, begin: int, end: int) -> Batch:
     return replace(batch, **some, first=batch.first + begin, heads=heads)
 
 
-def flows_of(path: Path | str, packets: int) -> list[Flow]:
+def flows_of(path: Path | str, packets: int, most_open: int = MOST_OPEN) -> list[Flow]:
     """Return all conversations, fed so many packets at a time."""
-    analysis = FlowAnalysis()
+    analysis = FlowAnalysis(most_open)
     with open_capture(str(path), batch_octets=1 << 26) as source:
         for batch in source:
             for begin in range(0, len(batch), packets):
@@ -52,6 +55,19 @@ def test_the_sample_captures(packets: int) -> None:
     assert len(paths) > 40
     for path in paths:
         assert flows_of(path, packets) == flows_of(path, ALL), path.name
+
+
+def test_next_to_no_room_for_what_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ended conversations leave behind is let go after every few packets: the same is told."""
+    path = str(make(30_000))
+    enough = flows_of(path, 500, most_open=40)
+    looked = []
+    events = words.TcpWords.events
+    monkeypatch.setattr(words.TcpWords, "events", lambda kept: (looked.append(1), events(kept))[1])
+    monkeypatch.setattr(words, "_ROOM", 100)
+    monkeypatch.setattr(answer_times, "MOST_PIECES", 2)
+    assert flows_of(path, 500, most_open=40) == enough
+    assert len(looked) > 5
 
 
 def test_segments_lost_at_the_border_of_a_batch() -> None:
