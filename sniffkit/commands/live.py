@@ -146,16 +146,17 @@ def live(
         try:
             recorder = Recorder(source, recording, count=count or 0, seconds=seconds, keep=quiet < 2)
             watching = Watching(source, recorder, wishes)
-            law = _law_file()
-            if not os.path.exists(law):
-                aside.note(catalogue.text("live.law"))
-            for line in _opening_lines(catalogue, chosen, source, filter, by_default=not asked):
-                aside.note(line)
-            given = _give_up_rights(command, watching, recording)
-            _tell_rights(catalogue, aside, given)
-            _remember_law(law)
-            recorder.start()
-            code = watching.run()
+            with watching.signals:  # who is told that packets are captured may end it in order from now on
+                law = _law_file()
+                if not os.path.exists(law):
+                    aside.note(catalogue.text("live.law"))
+                for line in _opening_lines(catalogue, chosen, source, filter, by_default=not asked):
+                    aside.note(line)
+                given = _give_up_rights(command, watching, recording)
+                _tell_rights(catalogue, aside, given)
+                _remember_law(law)
+                recorder.start()
+                code = watching.run()
         finally:
             if recording is not None:
                 recording.close()

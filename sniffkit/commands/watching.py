@@ -125,7 +125,7 @@ class Watching:
         self._stages_until = 0.0
         self._rates: list[tuple[float, int]] = [(self._begin, 0)]
         self._ending_told = False
-        self._signals = Signals(self._stop)
+        self.signals = Signals(self._stop)
         self._table: LiveTable | None = None
 
     def go_with(self, command: StartedCommand) -> None:
@@ -135,10 +135,6 @@ class Watching:
 
     def run(self) -> int:
         """Tell everything; return the exit code."""
-        with self._signals:
-            return self._run()
-
-    def _run(self) -> int:
         thresholds, interval = gc.get_threshold(), sys.getswitchinterval()
         sys.setswitchinterval(SWITCH_INTERVAL)
         gc.freeze()
@@ -275,12 +271,12 @@ class Watching:
         if self.wishes.json and self.skipped.packets and now - self._skipped_told > SKIPPED_TOLD_EVERY:
             self._skipped_told = now
             self._tell_skipped()
-        if self._signals.resting:
+        if self.signals.resting:
             self._rest()
-        if self._signals.counters:
+        if self.signals.counters:
             from sniffkit.explanations.live_view import counters_text
 
-            self._signals.counters = False
+            self.signals.counters = False
             self._write(counters_text(self._progress(now), self.catalogue))
         if self.child is not None and self.child.ended:
             self.recorder.stop()
@@ -385,7 +381,7 @@ class Watching:
         """Leave the terminal to the shell, and come back to it."""
         self.status.clear()
         with self._table.away() if self._table is not None else nullcontext():
-            self._signals.rest()
+            self.signals.rest()
 
     def _stop(self) -> None:
         """End after what was captured is told; at the second Ctrl-C at once, with a whole file."""

@@ -17,7 +17,7 @@ from sniffkit.commands import started_command
 from sniffkit.commands.started_command import StartedCommand
 from sniffkit.lab.world import Classroom
 from sniffkit.sources import open_capture
-from tests.commands.running_live import PYTHON, explained, live, packets_in, play, run
+from tests.commands.running_live import PYTHON, Live, explained, live, packets_in, play, run
 from tests.sources.network import Cable, needs_namespaces
 
 pytestmark = needs_namespaces
@@ -89,6 +89,18 @@ def test_ctrl_c_tells_the_counters_and_the_summary(room: Classroom, tmp_path: Pa
     assert "--conversation" not in out, "an option of explain, which reads files"
     assert f"{found[1]} packets captured, {found[1]} received by the filter, 0 dropped by the kernel" in running.said
     assert "UDP" not in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_in_order_from_its_first_line_on(room: Classroom, tmp_path: Path, number: int) -> None:
+    """Modules are still being loaded and rights given up while it says that it captures."""
+    path = tmp_path / "a.pcap"
+    running = Live(room.client, tmp_path, "eth0", "-w", str(path))
+    running.wait_for("Capturing on")
+    running.end(number)
+    assert running.process.returncode == 0, running.said
+    assert "packets captured" in running.said
+    assert packets_in(path) >= 0
 
 
 def test_the_second_ctrl_c_ends_at_once_and_leaves_a_capture(cable: Cable, tmp_path: Path) -> None:
