@@ -22,6 +22,7 @@ from sniffkit.commands.reading import (
     chosen_language,
     collect_rarely,
     finish,
+    give_back_memory,
     share_one_heap,
 )
 from sniffkit.errors import UsageError
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 BATCH_OCTETS = 24 * 1024 * 1024
 """Conversations are read in larger batches than packets, which takes less time: nobody waits for the first ones."""
+
+GIVEN_BACK_EVERY = 4
+"""After so many batches, 100 MB: what stays cuts what is free into pieces; a long run would take ever more pages."""
 
 SHOWN = 20
 """Findings that a person is shown unless --top says how many."""
@@ -71,6 +75,7 @@ def flows(
     with opened(paths, display_filter, findings, jobs) as source:
         share_one_heap()
         analysis, events, wanted = read_flows(source, display_filter, findings)
+        give_back_memory()
 
         def every() -> Iterator[FlowPart]:
             return filter(len, analysis.parts() if wanted is None else (part.of(wanted) for part in analysis.parts()))
@@ -152,12 +157,15 @@ def read_flows(
         packets.read_from(source)
         preparer.choose = lambda batch: packets.feed(batch)[1]
     with ProgressBar("flows") as bar:
-        for fed in analysis.read(source) if isinstance(source, Source) else source.read(analysis):
+        batches = analysis.read(source) if isinstance(source, Source) else source.read(analysis)
+        for count, fed in enumerate(batches, 1):
             if events is not None:
                 events.feed(fed)
             if wanted is not None:
                 wanted |= analysis.chosen(fed)
             bar.move(source.octets_read, source.octets_total)
+            if count % GIVEN_BACK_EVERY == 0:
+                give_back_memory()
     analysis.finish()
     if events is not None and not isinstance(source, Source) and source.checksums is not None:
         events.checksums = source.checksums

@@ -6,6 +6,7 @@ some ten octets a row in place of three hundred.
 
 from __future__ import annotations
 
+import mmap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,6 +34,20 @@ class PackedRows:
         for name, values in columns.items():
             other = RELATIVE.get(name)
             self._columns[name] = _packed(values if other is None else values - columns[other])
+        self._move_together()
+
+    def _move_together(self) -> None:
+        """Move all columns into pages of their own: they stay to the end, and would cut what is free into pieces."""
+        room = sum(-(-more.nbytes // 8) for _, more in self._columns.values() if more is not None) * 8
+        if not room:
+            return
+        pages, at = np.frombuffer(mmap.mmap(-1, room), np.uint8), 0
+        for name, (base, more) in self._columns.items():
+            if more is not None:
+                place = pages[at : at + more.nbytes].view(more.dtype).reshape(more.shape)
+                place[:] = more
+                self._columns[name] = base, place
+                at += -(-more.nbytes // 8) * 8
 
     def take(self, which: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
         """Return the columns of the rows ``which`` as they were."""

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
 _GIVEN_UP = 2
 
-_ROOM = 65_536
-"""Events that are kept before it is looked which of them nobody can ask for any more (50 octets each)."""
+_ROOM = 32_768
+"""So many events (50 octets each), and a quarter of the others, are kept before it is looked whether anybody can still
+ask for them."""
 
 _ODD = int(
     Mark.ACK_LOST_SEGMENT | Mark.KEEP_ALIVE | Mark.ZERO_WINDOW | Mark.ZERO_WINDOW_PROBE | Mark.CAPTURED_TWICE
@@ -119,10 +120,10 @@ class TcpWords:
         return among[self._is_kept(among)]
 
     def make_small(self) -> None:
-        """Let go of the events that nobody can ask for any more, where there may be as many of them as of others."""
+        """Let go of the events that nobody can ask for any more, once there may be enough of them."""
         if self._gone and sum(map(len, self._parts)) > self._room:
             self.events()
-            self._room = _ROOM + 2 * sum(map(len, self._parts))
+            self._room = _ROOM + sum(map(len, self._parts)) * 5 // 4
 
     def keep(self, streams: NDArray[np.int64]) -> None:
         """Let go of all streams but these, ascending, which are numbered anew in this order."""
