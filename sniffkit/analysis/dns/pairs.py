@@ -154,6 +154,8 @@ def plain_pairs(
     good = able[query] & able[response] & ~seen.response[query] & seen.response[response]
     good &= messages.question_end[query] == messages.question_end[response]
     good &= clock[response] - clock[query] <= LINGER_NS
+    asked, told = messages.time_ns[query], messages.time_ns[response]
+    good &= (told >= asked) & (told - asked >= 0)  # no clock set back, none further on than 64 bits hold
     for column in (messages.id, seen.client_port, seen.server_port):
         good &= column[query] == column[response]
     for address in (seen.client, seen.server):

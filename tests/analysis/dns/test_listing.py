@@ -176,6 +176,14 @@ def test_ordinary_questions_are_plain_pairs() -> None:
     assert compare(batches(packets), batches(packets)) == (200, 200)
 
 
+def test_an_answer_before_its_question_is_no_plain_pair() -> None:
+    """A clock was set back between them: how long the answer took is not known, wherever batches end."""
+    query = asked("www.test")
+    reply = back(answer(query, "www.test. 1 IN A 192.0.2.9"))
+    packets: list[bytes | tuple[float, bytes]] = [(5.0, sent(query)), (4.5, reply)]
+    assert compare(batches(packets), batches(packets)) == (1, 0)
+
+
 def test_a_plain_pair_that_is_answered_twice_is_no_longer_plain() -> None:
     """The second answer comes in a later batch, when the pair is kept in columns already."""
     query = asked("www.test")
