@@ -135,7 +135,7 @@ def test_a_mistake_of_ours_is_one_line_too(sniffkit: Callable[..., Any], monkeyp
 def test_a_conversation_that_is_not_there(sniffkit: Callable[..., Any]) -> None:
     run = sniffkit("explain", "--conversation", 9, CAPTURE)
     assert run.code == 2
-    assert "conversation 9 is not there" in run.err
+    assert "there is no conversation 9" in run.err
 
 
 def test_standard_output_may_be_closed() -> None:
